@@ -1,0 +1,42 @@
+"""Verified teacher rollouts in the form that SFT trainers read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a conversation; `<image>` stands for the next of the trajectory's images."""
+
+    role: str
+    """system, user or assistant; observations are user turns."""
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Trajectory:
+    """A conversation with tool calls and observations, from the system prompt to the answer."""
+
+    trajectory_id: str
+    sample_id: str
+    rollout_id: str
+    dialect: str
+    messages: tuple[Message, ...]
+    image_ids: tuple[str, ...]
+    """In the order of their placeholders."""
+    tool_calls: int
+    completion_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """The outcome of one check of one teacher rollout."""
+
+    rollout_id: str
+    sample_id: str
+    check: str
+    passed: bool | None
+    """Null when the check does not apply."""
+    evidence: str
+    """What was seen, in one sentence."""
