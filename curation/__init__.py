@@ -1,0 +1,1 @@
+"""The library: sources, models, tools, rollouts, graders, stages and exporters, without Prefect."""
