@@ -1,0 +1,77 @@
+"""What goes into an export, and what every export target offers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import pyarrow as pa
+
+from curation.exporters.checks import Rule
+from schemas import Benefit, Message, Sample, Trajectory
+
+
+@dataclass(frozen=True, slots=True)
+class ExportRow:
+    """A sample, or a trajectory of it, on its way into an export."""
+
+    sample: Sample
+    images: list[bytes]
+    """Encoded as they were pulled in: the trajectory's if there is one, else the sample's."""
+    dialect: str
+    """The dialect in which the sample was measured with tools."""
+    trajectory: Trajectory | None = None
+    benefit: Benefit | None = None
+
+
+class Target(Protocol):
+    """An export target is a module: a schema, a row function, rules and launch files."""
+
+    @property
+    def NAME(self) -> str: ...
+
+    @property
+    def KIND(self) -> str:
+        """rl: one row a sample; sft: one row a trajectory."""
+        ...
+
+    @property
+    def DIALECT(self) -> str | None:
+        """The dialect that the trainer's environment speaks; null when rows bring their own."""
+        ...
+
+    @property
+    def SCHEMA(self) -> pa.Schema: ...
+
+    @property
+    def RULES(self) -> tuple[Rule, ...]:
+        """What the trainer refuses, loses or trips over."""
+        ...
+
+    @property
+    def NOTES(self) -> tuple[str, ...]:
+        """Sentences for the card: what a user of this target has to know."""
+        ...
+
+    def row(self, example: ExportRow, *, index: str, split: str) -> dict[str, Any]:
+        """One row of exactly the columns of SCHEMA."""
+        ...
+
+    def files(self, shards: Sequence[str]) -> dict[str, str]:
+        """Names and texts of the files that start the trainer on these shards."""
+        ...
+
+
+CHAT = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
+IMAGES = pa.list_(pa.struct([("bytes", pa.binary()), ("path", pa.string())]))
+
+
+def chat(messages: Sequence[Message]) -> list[dict[str, str]]:
+    """Messages as a CHAT value."""
+    return [{"role": message.role, "content": message.content} for message in messages]
+
+
+def pictures(images: Sequence[bytes]) -> list[dict[str, bytes | None]]:
+    """Encoded images as an IMAGES value; `path` stays null, since the forks never read it."""
+    return [{"bytes": encoded, "path": None} for encoded in images]

@@ -1,0 +1,65 @@
+"""DeepEyesV2 (arXiv 2511.05271): RL rows for the authors' fork of verl.
+
+Columns, values and launch keys: its `rl_dataset.py`, `parallel_env.py`, `reward_score` and
+`examples/deepeyesv2`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from curation.exporters.base import ExportRow
+from curation.exporters.checks import COMMON, one_of, types
+from curation.exporters.launch import TRAINER, fork_keys, launch_script, training_keys
+from curation.exporters.rl import rl_columns, rl_schema, tool_prompt
+from curation.exporters.rl_rules import RL
+
+NAME = "deepeyes-v2"
+KIND = "rl"
+DIALECT = "deepeyes-v2"
+ENV_NAME = "deepeyes_v2"
+
+DATA_SOURCES = {
+    "perception": "perception",
+    "document": "perception",
+    "chart": "perception",
+    "reason": "reason",
+    "search": "search",
+}
+"""By category; the paper counts charts to perception (appendix A.1)."""
+
+SCHEMA = rl_schema("env_name")
+RULES = (
+    types(SCHEMA),
+    one_of("data_source", ("perception", "reason", "search")),
+    one_of("env_name", (ENV_NAME,)),
+    *COMMON,
+    *RL,
+)
+NOTES = (
+    "The code server at http://127.0.0.1:8000/jupyter_sandbox must be up before the trainer.",
+    "The environment loads only the first image, as `image_1`.",
+    "The released DeepEyesV2 shards join a run with these only if their `extra_info` has the"
+    " same members in the same order.",
+)
+
+
+def row(example: ExportRow, *, index: str, split: str) -> dict[str, Any]:
+    """One sample; columns as SCHEMA."""
+    sample = example.sample
+    prompt = tool_prompt(DIALECT, sample)
+    data_source = DATA_SOURCES.get(sample.category, sample.category)
+    columns = rl_columns(example, prompt, data_source=data_source, index=index, split=split)
+    return columns | {"env_name": ENV_NAME}
+
+
+def files(shards: Sequence[str]) -> dict[str, str]:
+    """The fork's launch with the keys on which these rows rely."""
+    keys = [
+        *training_keys(shards),
+        "data.max_response_length=16384",
+        *fork_keys(turn_tokens=8192, max_turns=9),
+        """'actor_rollout_ref.rollout.agent.custom_stop=["</code>","</tool_call>"]'""",
+    ]
+    return {"train.sh": launch_script(TRAINER, keys)}

@@ -1,0 +1,56 @@
+"""Shell scripts that start a trainer on the shards beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+TRAINER = "python3 -m verl.trainer.main_ppo"
+
+_HEAD = """\
+#!/usr/bin/env bash
+# The keys on which these shards rely; batch sizes and machines are yours to add:
+#   ./train.sh {model}=... trainer.n_gpus_per_node=8
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+"""
+
+
+def file_list(shards: Sequence[str]) -> str:
+    """The shards as a Hydra list of absolute paths."""
+    return "[" + ",".join(f"$here/{name}" for name in shards) + "]"
+
+
+def training_keys(shards: Sequence[str]) -> list[str]:
+    """What verl and its forks need to read the RL columns without losing rows unseen.
+
+    The first shard stands in for validation files, which the trainers insist on.
+    """
+    return [
+        f'"data.train_files={file_list(shards)}"',
+        f'"data.val_files=${{VAL_FILES:-{file_list(shards[:1])}}}"',
+        "data.prompt_key=prompt",
+        "data.image_key=images",
+        "data.return_raw_chat=True",
+        "data.filter_overlong_prompts=True",
+        "data.truncation=error",
+        "data.max_prompt_length=8192",
+    ]
+
+
+def fork_keys(*, turn_tokens: int, max_turns: int) -> list[str]:
+    """The agent loop of the DeepEyes forks."""
+    agent = "actor_rollout_ref.rollout.agent"
+    return [
+        f"{agent}.activate_agent=True",
+        f"{agent}.tool_name_key=env_name",
+        f"{agent}.single_response_max_tokens={turn_tokens}",
+        f"{agent}.max_turns={max_turns}",
+        "reward_model.reward_manager=naive_async",
+    ]
+
+
+def launch_script(
+    command: str, keys: Sequence[str], *, model: str = "actor_rollout_ref.model.path"
+) -> str:
+    """One bash script; whatever it is called with is passed on. `model` is the model's key."""
+    return _HEAD.replace("{model}", model) + " \\\n  ".join([command, *keys, '"$@"']) + "\n"

@@ -1,0 +1,73 @@
+"""LLaMA-Factory 0.9.5: SFT rows in its sharegpt form, with images as bytes in Parquet."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import PurePath
+from typing import Any
+
+from curation.exporters.base import ExportRow
+from curation.exporters.checks import COMMON, types
+from curation.exporters.sft import SFT_SCHEMA, sft_row
+from curation.exporters.sft_rules import SFT
+
+NAME = "llamafactory"
+KIND = "sft"
+DIALECT = None
+SCHEMA = SFT_SCHEMA
+RULES = (types(SCHEMA), *COMMON, *SFT)
+NOTES = (
+    "Every shard is a data set of its own in `dataset_info.json`, since a folder may hold"
+    " nothing but shards there; `train.yaml` names them all.",
+    "Data sets with images as bytes and as paths cannot be in one run.",
+    "Rows longer than `cutoff_len` are cut without a word.",
+    "A lower `image_max_pixels` shrinks what the model sees, while boxes and code keep the pixels"
+    " of the original.",
+    "Templates for reasoning models (qwen3_vl) delete earlier thoughts unless told to preserve"
+    " them; `qwen2_vl` keeps them.",
+)
+
+_TAGS = {
+    "role_tag": "role",
+    "content_tag": "content",
+    "user_tag": "user",
+    "assistant_tag": "assistant",
+    "system_tag": "system",
+}
+
+_YAML = """\
+# From this folder:
+#   llamafactory-cli train train.yaml model_name_or_path=... output_dir=...
+stage: sft
+do_train: true
+finetuning_type: full
+freeze_vision_tower: true
+freeze_multi_modal_projector: true
+dataset_dir: .
+dataset: {datasets}
+template: qwen2_vl
+cutoff_len: 20480
+# 16384 visual tokens of 28 x 28 pixels: the limit that the RL trainers have, too.
+image_max_pixels: 12845056
+"""
+
+
+def row(example: ExportRow, *, index: str, split: str) -> dict[str, Any]:
+    """One trajectory; columns as SCHEMA. Its id is told by the provenance."""
+    return sft_row(example)
+
+
+def _name(shard: str) -> str:
+    return f"toolsight-{PurePath(shard).stem}"
+
+
+def files(shards: Sequence[str]) -> dict[str, str]:
+    """The registration of the shards and a training configuration."""
+    columns = {"messages": "messages", "images": "images"}
+    form = {"formatting": "sharegpt", "columns": columns, "tags": _TAGS}
+    info = {_name(shard): {"file_name": shard} | form for shard in shards}
+    return {
+        "dataset_info.json": json.dumps(info, indent=2) + "\n",
+        "train.yaml": _YAML.format(datasets=",".join(info)),
+    }

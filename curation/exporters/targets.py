@@ -1,0 +1,22 @@
+"""The export targets by name."""
+
+from __future__ import annotations
+
+from curation.errors import ExportError
+from curation.exporters import deepeyes, deepeyes_v2, llamafactory, verl, verl_sft
+from curation.exporters.base import Target
+
+TARGETS: dict[str, Target] = {
+    target.NAME: target for target in (deepeyes, deepeyes_v2, verl, verl_sft, llamafactory)
+}
+
+
+def get_target(name: str) -> Target:
+    """The target of that name.
+
+    Raises:
+        ExportError: there is none; names those there are.
+    """
+    if name not in TARGETS:
+        raise ExportError(f"no export target {name!r}: choose one of {', '.join(TARGETS)}")
+    return TARGETS[name]

@@ -1,0 +1,41 @@
+"""verl 0.9.1: SFT rows for `MultiTurnSFTDataset`, which trains every assistant turn."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from curation.exporters.base import ExportRow
+from curation.exporters.checks import COMMON, types
+from curation.exporters.launch import file_list, launch_script
+from curation.exporters.sft import SFT_SCHEMA, sft_row
+from curation.exporters.sft_rules import SFT
+
+NAME = "verl-sft"
+KIND = "sft"
+DIALECT = None
+SCHEMA = SFT_SCHEMA
+RULES = (types(SCHEMA), *COMMON, *SFT)
+NOTES = (
+    "There is no `tools` column: the system message describes the tools, and calls and"
+    " observations are text, so that no chat template can drop them.",
+    "With `truncation=error` an over-long row stops the trainer instead of losing its end.",
+)
+
+_COMMAND = 'torchrun --standalone --nproc_per_node="${GPUS:-8}" -m verl.trainer.sft_trainer'
+
+
+def row(example: ExportRow, *, index: str, split: str) -> dict[str, Any]:
+    """One trajectory; columns as SCHEMA. Its id is told by the provenance."""
+    return sft_row(example)
+
+
+def files(shards: Sequence[str]) -> dict[str, str]:
+    """The launch with the keys on which these rows rely."""
+    keys = [
+        f'"data.train_files={file_list(shards)}"',
+        "data.messages_key=messages",
+        "data.max_length=20480",
+        "data.truncation=error",
+    ]
+    return {"train.sh": launch_script(_COMMAND, keys, model="model.path")}

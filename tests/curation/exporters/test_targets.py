@@ -1,0 +1,122 @@
+"""What each target makes of a sample or a trajectory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from curation.dialects import get_dialect
+from curation.errors import ExportError
+from curation.exporters import TARGETS, ExportRow, get_target
+
+MakeImage = Callable[..., bytes]
+MakeRow = Callable[..., ExportRow]
+
+CONTRACT_TYPES: dict[str, dict[str, str]] = {
+    "deepeyes": {
+        "data_source": "string",
+        "prompt": "list<item: struct<role: string, content: string>>",
+        "images": "list<item: struct<bytes: binary, path: string>>",
+        "ability": "string",
+        "env_name": "string",
+        "reward_model": "struct<style: string, ground_truth: string>",
+        "extra_info": "struct<index: string, question: string, answer: string, split: string>",
+    },
+    "verl-sft": {
+        "messages": "list<item: struct<role: string, content: string>>",
+        "images": "list<item: struct<bytes: binary, path: string>>",
+    },
+}
+CONTRACT_TYPES["deepeyes-v2"] = CONTRACT_TYPES["deepeyes"]
+CONTRACT_TYPES["llamafactory"] = CONTRACT_TYPES["verl-sft"]
+CONTRACT_TYPES["verl"] = {
+    ("agent_name" if name == "env_name" else name): kind
+    for name, kind in CONTRACT_TYPES["deepeyes"].items()
+} | {
+    "extra_info": "struct<index: string, split: string, question: string, answer: string,"
+    " need_tools_kwargs: bool, tool_selection: list<item: string>>"
+}
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_schema_has_the_columns_and_types_of_the_contract(name: str) -> None:
+    schema = get_target(name).SCHEMA
+    assert {column.name: str(column.type) for column in schema} == CONTRACT_TYPES[name]
+    assert schema.metadata is None
+
+
+@pytest.mark.parametrize(
+    ("target", "category", "data_source", "env_name"),
+    [
+        ("deepeyes", "perception", "vstar", "visual_toolbox_v2"),
+        ("deepeyes", "document", "vstar", "visual_toolbox_v2"),
+        ("deepeyes", "chart", "chart", "visual_toolbox_v2"),
+        ("deepeyes", "reason", "thinklite_eureka", ""),
+        ("deepeyes-v2", "perception", "perception", "deepeyes_v2"),
+        ("deepeyes-v2", "document", "perception", "deepeyes_v2"),
+        ("deepeyes-v2", "chart", "perception", "deepeyes_v2"),
+        ("deepeyes-v2", "reason", "reason", "deepeyes_v2"),
+        ("deepeyes-v2", "search", "search", "deepeyes_v2"),
+    ],
+)
+def test_category_decides_reward_and_environment(
+    make_row: MakeRow, target: str, category: str, data_source: str, env_name: str
+) -> None:
+    row = get_target(target).row(make_row(target, category=category), index="a", split="train")
+    assert (row["data_source"], row["env_name"]) == (data_source, env_name)
+    assert row["ability"] == category
+
+
+@pytest.mark.parametrize(
+    ("target", "dialect"),
+    [("deepeyes", "deepeyes"), ("deepeyes-v2", "deepeyes-v2"), ("verl", "deepeyes")],
+)
+def test_rl_prompt_is_the_dialects_opening(
+    make_row: MakeRow, make_image: MakeImage, target: str, dialect: str
+) -> None:
+    example = make_row(target, images=[make_image(seed=1), make_image(seed=2)])
+    row = get_target(target).row(example, index="a", split="train")
+    opening = get_dialect(dialect).opening(example.sample.question, 2)
+    assert row["prompt"] == [{"role": m.role, "content": m.content} for m in opening]
+
+
+def test_math_rows_of_deepeyes_ask_for_the_box_that_their_reward_reads(make_row: MakeRow) -> None:
+    row = get_target("deepeyes").row(make_row("deepeyes", category="reason"), index="a", split="t")
+    system, user = (message["content"] for message in row["prompt"])
+    assert user.startswith("<image>\nHow many bars")
+    assert "\\boxed{}" in user
+    assert "<answer>" not in user
+    assert "tool" not in system.lower()
+
+
+def test_rl_row_takes_the_gold_answer_and_not_the_trajectorys_images(make_row: MakeRow) -> None:
+    example = make_row("verl-sft", number=5)
+    row: dict[str, Any] = get_target("verl").row(example, index="id-5", split="val")
+    assert row["images"] == [{"bytes": example.images[0], "path": None}]
+    assert row["reward_model"] == {"style": "rule", "ground_truth": "5"}
+    assert row["agent_name"] == "tool_agent"
+    assert row["extra_info"] == {
+        "index": "id-5",
+        "split": "val",
+        "question": example.sample.question,
+        "answer": "5",
+        "need_tools_kwargs": False,
+        "tool_selection": ["image_zoom_in_tool"],
+    }
+
+
+@pytest.mark.parametrize("target", ["verl-sft", "llamafactory"])
+def test_sft_row_is_the_verified_conversation(make_row: MakeRow, target: str) -> None:
+    example = make_row(target)
+    row = get_target(target).row(example, index="a", split="train")
+    assert example.trajectory is not None
+    told = [(message["role"], message["content"]) for message in row["messages"]]
+    assert told == [(message.role, message.content) for message in example.trajectory.messages]
+    assert [image["bytes"] for image in row["images"]] == example.images
+
+
+def test_unknown_target_names_the_known_ones() -> None:
+    with pytest.raises(ExportError, match=r"'deepeye'.*deepeyes, deepeyes-v2, verl, verl-sft"):
+        get_target("deepeye")
