@@ -33,9 +33,7 @@ def _money(cents: int) -> str:
 @functools.cache
 def _places(split: str) -> tuple[str, ...]:
     """Real towns: the even airports of the list for training, the odd ones for testing."""
-    from vega_datasets import local_data
-
-    cities = local_data.airports()["city"].dropna().tolist()
+    cities = tables.frame("airports")["city"].dropna().tolist()
     return tuple(cities[0 if split == "train" else 1 :: 2])
 
 

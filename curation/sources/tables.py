@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import random
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -28,78 +29,82 @@ class Table:
     """One tuple of column values a row."""
 
 
-def _frame(name: str) -> Any:
+def frame(name: str) -> Any:
+    """A data set of vega-datasets as a pandas frame."""
     from vega_datasets import local_data
 
-    return getattr(local_data, name)()
+    with warnings.catch_warnings():
+        # vega-datasets 0.9.0 reads with an option that pandas 3 deprecates.
+        warnings.filterwarnings("ignore", message="The 'convert_dates' keyword")
+        return getattr(local_data, name)()
 
 
-def _table(name: str, unit: str, frame: Any, label: str, scaled: dict[str, float]) -> Table:
+def _table(name: str, unit: str, data: Any, label: str, scaled: dict[str, float]) -> Table:
     """A table of `frame` with one row a record; `scaled` maps columns to their divisor."""
-    frame = frame.dropna(subset=list(scaled))
+    data = data.dropna(subset=list(scaled))
     values = tuple(
         tuple(round(row[column] / divisor) for column, divisor in scaled.items())
-        for row in frame.to_dict("records")
+        for row in data.to_dict("records")
     )
-    rows = tuple(str(text)[:14].title() for text in frame[label])
+    rows = tuple(str(text)[:14].title() for text in data[label])
     return Table(name, unit, rows, tuple(c.replace("_", " ") for c in scaled), values)
 
 
 def _cars() -> Table:
     columns = {"Horsepower": 1.0, "Displacement": 1.0, "Miles_per_Gallon": 1.0, "Acceleration": 1.0}
-    return _table("Cars", "various", _frame("cars"), "Name", columns)
+    return _table("Cars", "various", frame("cars"), "Name", columns)
 
 
 def _stocks() -> Table:
-    frame = _frame("stocks").pivot(index="date", columns="symbol", values="price")
-    frame = frame.reset_index()
-    frame["month"] = frame["date"].dt.strftime("%b %Y")
+    data = frame("stocks").pivot(index="date", columns="symbol", values="price")
+    data = data.reset_index()
+    data["month"] = data["date"].dt.strftime("%b %Y")
     symbols = ("AAPL", "AMZN", "IBM", "MSFT")
-    return _table("Share prices", "dollars", frame, "month", dict.fromkeys(symbols, 1.0))
+    return _table("Share prices", "dollars", data, "month", dict.fromkeys(symbols, 1.0))
 
 
 def _employment() -> Table:
-    frame = _frame("us_employment")
+    data = frame("us_employment")
     columns = {
         "construction": 10.0,
         "manufacturing": 20.0,
         "government": 25.0,
         "retail_trade": 20.0,
     }
-    return _table("Employment", "ten thousands", frame, "month", columns)
+    return _table("Employment", "ten thousands", data, "month", columns)
 
 
 def _seattle() -> Table:
-    frame = _frame("seattle_weather")
-    frame["month"] = frame["date"].dt.strftime("%b %Y")
+    data = frame("seattle_weather")
+    data["month"] = data["date"].dt.strftime("%b %Y")
     columns = {"precipitation": 1.0, "temp_max": 10.0, "temp_min": 10.0, "wind": 1.0}
-    sums = frame.groupby("month", sort=False)[list(columns)].sum().reset_index()
+    sums = data.groupby("month", sort=False)[list(columns)].sum().reset_index()
     return _table("Weather of Seattle", "monthly sums", sums, "month", columns)
 
 
 def _barley() -> Table:
-    frame = _frame("barley")
-    frame["column"] = frame["year"].astype(str)
-    wide = frame.pivot_table(index=["site", "variety"], columns="column", values="yield")
+    data = frame("barley")
+    data["column"] = data["year"].astype(str)
+    wide = data.pivot_table(index=["site", "variety"], columns="column", values="yield")
     return _table("Barley", "bushels an acre", wide.reset_index(), "site", {"1931": 1, "1932": 1})
 
 
 def _crimea() -> Table:
-    frame = _frame("crimea")
-    frame["month"] = frame["date"].dt.strftime("%b %Y")
+    data = frame("crimea")
+    data["month"] = data["date"].dt.strftime("%b %Y")
     columns = {"wounds": 1.0, "other": 1.0, "disease": 4.0}
-    return _table("Crimean war", "deaths", frame, "month", columns)
+    return _table("Crimean war", "deaths", data, "month", columns)
 
 
 def _driving() -> Table:
     columns = {"miles": 20.0, "gas": 0.01}
-    return _table("Driving", "20 miles, cents", _frame("driving"), "year", columns)
+    return _table("Driving", "20 miles, cents", frame("driving"), "year", columns)
 
 
 def _wheat() -> Table:
-    frame = _frame("wheat")
-    frame["label"] = frame["year"].astype(int)
-    return _table("Wheat", "shillings", frame, "label", {"wheat": 1.0, "wages": 0.1})
+    data = frame("wheat")
+    data["label"] = data["year"].astype(int)
+    return _table("Wheat", "shillings", data, "label", {"wheat": 1.0, "wages": 0.1})
 
 
 TABLES: dict[str, tuple[Callable[[], Table], ...]] = {
