@@ -1,0 +1,93 @@
+"""Numbers: the relaxed accuracy of ChartQA, over numbers as people write them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from curation.graders.base import Grade, abstain, best, final_answer, unanimous, wrong
+from curation.graders.normal import denies
+from curation.graders.quantity import Quantity, quantities
+from curation.graders.texts import text
+from curation.graders.units import is_known
+
+RELAXED = Decimal("0.05")
+
+
+def number(
+    prediction: str,
+    answers: Sequence[str],
+    choices: Sequence[str] = (),
+    *,
+    tolerance: Decimal | str = RELAXED,
+    exact_years: bool = False,
+) -> Grade:
+    """Within `tolerance` of the accepted number, relative to it, the bound included.
+
+    Relaxed accuracy of PlotQA (Methani et al. 2020) and ChartQA (Masry et al. 2022, section 5.1).
+    Beyond the published script: separators, units, scale words and fractions are read, `5%` equals
+    both 5 and 0.05, an accepted 0 needs a 0, and floating point does not move the bound.
+    A tolerance of 0 asks for the very number (counts); `exact_years` does so for whole numbers
+    from 1500 to 2100 without a unit, since 5 % of a year is a century.
+    """
+    stated = final_answer(prediction)
+    said = quantities(stated)
+    if said and denies(stated):
+        return abstain("the number may be what is denied", stated)
+    bound = Decimal(tolerance)
+    return best(_against(said, answer, bound, exact_years) for answer in answers)
+
+
+def relaxed(prediction: str, answers: Sequence[str], choices: Sequence[str] = ()) -> Grade:
+    """ChartQA's whole definition: relaxed for a number, exact match for any other answer."""
+    if all(len(quantities(final_answer(answer))) != 1 for answer in answers):
+        return text(prediction, answers, choices)
+    return number(prediction, answers, choices)
+
+
+def _against(
+    said: tuple[Quantity | None, ...], answer: str, tolerance: Decimal, exact_years: bool
+) -> Grade:
+    golds = quantities(final_answer(answer))
+    if len(golds) != 1 or golds[0] is None:
+        return abstain(f"the accepted answer {answer!r} is not one number")
+    if not said:
+        return wrong(None, "no number in the answer")
+    gold = golds[0]
+    bound = Decimal(0) if exact_years and _is_year(gold) else tolerance
+    extracted = " | ".join("?" if one is None else str(one) for one in said)
+    outcomes = [None if one is None else same_quantity(one, gold, bound) for one in said]
+    return unanimous(outcomes, extracted, f"{extracted} and {gold}")
+
+
+def _is_year(gold: Quantity) -> bool:
+    return gold.integer and 1500 <= gold.number <= 2100
+
+
+def same_quantity(said: Quantity, gold: Quantity, tolerance: Decimal) -> bool | None:
+    """Whether two quantities agree; None where units or scales leave it open."""
+    one, other = said.number * said.scale, gold.number * gold.scale
+    if said.unit and gold.unit:
+        if said.unit[0] != gold.unit[0]:
+            known = is_known(said.unit[0]) and is_known(gold.unit[0])
+            return None if not known and _close(one, other, tolerance) else False
+        one, other = one * said.unit[1], other * gold.unit[1]
+    if _close(one, other, tolerance) or _close_as_share(said, gold, one, other, tolerance):
+        return True
+    # "45 million" against 45: the axis of the chart may be in millions.
+    bare = (said.scale == 1) != (gold.scale == 1) and _close(said.number, gold.number, tolerance)
+    return None if bare else False
+
+
+def _close_as_share(
+    said: Quantity, gold: Quantity, one: Decimal, other: Decimal, tolerance: Decimal
+) -> bool:
+    """Whether 45 % meets 0.45; that 45 % meets 45 is the plain comparison."""
+    if said.percent == gold.percent:
+        return False
+    share = one / 100 if said.percent else one * 100
+    return _close(share, other, tolerance)
+
+
+def _close(one: Decimal, other: Decimal, tolerance: Decimal) -> bool:
+    return abs(one - other) <= tolerance * abs(other)
