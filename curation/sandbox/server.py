@@ -1,0 +1,191 @@
+"""The host side of the fork server: starts it, asks it for sessions, starts it again."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import dataclasses
+import json
+import os
+import signal
+import socket
+import subprocess
+from pathlib import Path
+
+from curation.errors import SandboxError
+from curation.sandbox import bubblewrap
+from curation.sandbox.filter import compile_filter
+from curation.sandbox.jail.settings import Settings
+from curation.sandbox.limits import Limits
+from curation.sandbox.link import Link, readable
+
+START_SECONDS = 60.0
+"""Importing the libraries takes about three seconds, and longer on a cold, busy disk."""
+FORK_SECONDS = 30.0
+FORKS = 8
+"""Forks asked for at once; the server makes them one by one."""
+ATTEMPTS = 3
+
+
+class ForkServer:
+    """Makes sessions; the server is started when there is none, and again when it has died."""
+
+    def __init__(self, limits: Limits) -> None:
+        names = [field.name for field in dataclasses.fields(Settings)]
+        self._settings: dict[str, object] = {
+            "filter": base64.b64encode(compile_filter()).decode(),
+            "limits": {name: getattr(limits, name) for name in names},
+        }
+        self._lock = asyncio.Lock()
+        self._forks = asyncio.Semaphore(FORKS)
+        self._running: Zygote | None = None
+        self.starts = 0
+        """How often a server was started: one more than the times that it died."""
+
+    @property
+    def pid(self) -> int | None:
+        return self._running.process.pid if self._running else None
+
+    async def fork(self) -> tuple[Link, int]:
+        """A new session's link and process handle; raises SandboxError when none can be had."""
+        async with self._forks:
+            reason = ""
+            for _ in range(ATTEMPTS):
+                zygote = await self._current()
+                try:
+                    return await zygote.fork()
+                except TimeoutError:
+                    zygote.stop()
+                    reason = "the fork server does not answer"
+                except (OSError, EOFError) as error:
+                    # The server may live on: then this one fork failed, and its sessions stay.
+                    reason = f"{error} {zygote.log()}".strip()
+            raise SandboxError(f"the sandbox cannot start a session: {reason}")
+
+    async def close(self) -> None:
+        """Ends the server, and every session with it."""
+        async with self._lock:
+            if self._running is not None:
+                self._running.stop()
+            self._running = None
+
+    async def _current(self) -> Zygote:
+        async with self._lock:
+            if self._running is not None and self._running.alive():
+                return self._running
+            if self._running is not None:
+                self._running.stop()
+            zygote = self._running = Zygote(bubblewrap.command(), self._settings)
+            self.starts += 1
+            try:
+                await zygote.ready()
+            except BaseException:
+                zygote.stop()
+                raise
+            return zygote
+
+
+class Zygote:
+    """One fork server process, in bubblewrap."""
+
+    def __init__(self, command: list[str], settings: dict[str, object]) -> None:
+        self._stopped = False
+        self._namespace: int | None = None
+        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._control.setblocking(False)
+        self._log = os.memfd_create("sandbox-log")
+        with theirs:
+            self.process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=self._log,
+                stderr=self._log,
+                pass_fds=[theirs.fileno()],
+            )
+            self._settings = json.dumps(settings | {"control": theirs.fileno()}).encode()
+
+    async def ready(self) -> None:
+        """Waits until the libraries are imported; raises SandboxError with reason and remedy."""
+        assert self.process.stdin is not None
+        try:
+            with self.process.stdin as stdin:
+                stdin.write(self._settings)
+            async with asyncio.timeout(START_SECONDS):
+                await readable(self._control)
+            _, handles, _, _ = socket.recv_fds(self._control, 1, 1)
+        except (OSError, TimeoutError):
+            handles = []
+        if not handles:
+            raise SandboxError(f"the sandbox cannot be isolated here: {remedy(self.log())}")
+        (self._namespace,) = handles
+
+    async def fork(self) -> tuple[Link, int]:
+        """Asks for a session; raises OSError or EOFError when none comes."""
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        try:
+            with theirs:
+                socket.send_fds(self._control, [b"+"], [theirs.fileno()])
+            async with asyncio.timeout(FORK_SECONDS):
+                await readable(ours)
+            _, handles, _, _ = socket.recv_fds(ours, 1, 1)
+            if not handles:
+                raise EOFError("it ended before it began;")
+        except BaseException:
+            ours.close()
+            raise
+        return Link(ours), handles[0]
+
+    def alive(self) -> bool:
+        if self._stopped:
+            return False
+        try:
+            return bool(self._control.recv(1, socket.MSG_PEEK))
+        except BlockingIOError:
+            return True
+
+    def log(self) -> str:
+        """The end of what was said on stderr, by bubblewrap or by a fork that failed."""
+        if self._stopped:
+            return ""
+        size = os.fstat(self._log).st_size
+        return os.pread(self._log, 2000, max(0, size - 2000)).decode(errors="replace").strip()
+
+    def stop(self) -> None:
+        """Kills the server and every session of it; stopping twice is fine."""
+        if self._stopped:
+            return
+        self._stopped = True
+        self._control.close()
+        if self._namespace is not None:
+            # Killing the outer process alone would leave the inner ones to end by themselves.
+            kill(self._namespace)
+            os.close(self._namespace)
+        self.process.kill()
+        self.process.wait()
+        os.close(self._log)
+
+
+def kill(handle: int) -> None:
+    """Kills a process by its handle; the first one of a namespace takes all others with it."""
+    with contextlib.suppress(ProcessLookupError):
+        signal.pidfd_send_signal(handle, signal.SIGKILL)
+
+
+def remedy(reason: str) -> str:
+    """The reason that bubblewrap gave, with what to do about it."""
+    restriction = Path("/proc/sys/kernel/apparmor_restrict_unprivileged_userns")
+    namespaces = Path("/proc/sys/user/max_user_namespaces")
+    if restriction.exists() and restriction.read_text().strip() == "1":
+        advice = "allow user namespaces: `sysctl kernel.apparmor_restrict_unprivileged_userns=0`"
+    elif namespaces.exists() and namespaces.read_text().strip() == "0":
+        advice = "allow user namespaces: `sysctl user.max_user_namespaces=10000`"
+    elif Path("/.dockerenv").exists():
+        advice = (
+            "let the container make namespaces: `docker run --security-opt seccomp=unconfined "
+            "--security-opt apparmor=unconfined --security-opt systempaths=unconfined`"
+        )
+    else:
+        advice = "check that `bwrap --unshare-all --ro-bind / / true` works for an ordinary user"
+    return f"{reason or 'bubblewrap ended without a word'}; {advice}"
