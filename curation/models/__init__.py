@@ -1,0 +1,21 @@
+"""Models as URLs: the client, the server that Toolsight starts itself, and the embedded model."""
+
+from curation.models.checkpoint import check_checkpoint, embedded_model
+from curation.models.client import ModelClient, api_key_from
+from curation.models.completion import Completion, Reply, Sampling, Usage
+from curation.models.messages import ImagePart, chat_messages
+from curation.models.server import ManagedServer
+
+__all__ = [
+    "Completion",
+    "ImagePart",
+    "ManagedServer",
+    "ModelClient",
+    "Reply",
+    "Sampling",
+    "Usage",
+    "api_key_from",
+    "chat_messages",
+    "check_checkpoint",
+    "embedded_model",
+]
