@@ -1,0 +1,44 @@
+"""`toolsight check`: everything that can be known about a recipe before it is run."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
+from curation.pipeline import check_models, curate_steps, synthesize_steps
+from curation.recipe import Source
+from curation.recipe_file import load_recipe
+from curation.sources import BadRow
+from curation.stages.admit import RowError, admit
+from curation.stages.ingest import open_source
+
+
+def check_recipe(path: Path) -> Iterator[str]:
+    """Lines about what was checked: the recipe, a row of every source, the models.
+
+    Raises:
+        ToolsightError: the first thing that is wrong.
+    """
+    recipe = load_recipe(path)
+    yield f"recipe {path}: every key, name and setting is known"
+    for source in recipe.sources:
+        yield check_source(source)
+    for role, identity in check_models(recipe).items():
+        yield f"{role}: {identity}"
+    steps = [*curate_steps(recipe), *synthesize_steps(recipe)]
+    yield f"stages: {', '.join(step.name for step in steps)}"
+
+
+def check_source(source: Source) -> str:
+    """Open a source and look at its first row, which shows whether its columns are there."""
+    rows = list(itertools.islice(open_source(source), 1))
+    if not rows:
+        return f"source {source.name}: it has no rows"
+    if isinstance(rows[0], BadRow):
+        return f"source {source.name}: its first row is bad: {rows[0].message}"
+    try:
+        admit(source.name, rows[0])
+    except RowError as error:
+        return f"source {source.name}: its first row is bad: {error}"
+    return f"source {source.name}: its first row asks {rows[0].question!r}"

@@ -1,0 +1,154 @@
+"""The command line. Every command imports what it needs when it runs, so that help is instant."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from curation.errors import ToolsightError
+
+if TYPE_CHECKING:
+    from curation.funnel import Funnel
+
+app = typer.Typer(
+    help="Curate visual question answering data for agentic vision-language models.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+RecipePath = Annotated[Path, typer.Argument(metavar="RECIPE", help="A recipe file (TOML).")]
+RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]
+
+BAD_INPUT = 2
+"""Exit code for every error that the person at the keyboard can mend."""
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Print a mendable error as its sentence; a bug keeps its traceback."""
+    try:
+        yield
+    except ToolsightError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise typer.Exit(BAD_INPUT) from None
+
+
+@app.command()
+def check(recipe: RecipePath) -> None:
+    """Find every mistake in a recipe before anything is paid for."""
+    with _told():
+        from curation.check import check_recipe
+
+        for line in check_recipe(recipe):
+            print(line)
+
+
+@app.command()
+def run(
+    recipe: RecipePath,
+    run: Annotated[
+        Path | None, typer.Option("--run", help="Run folder; by default runs/<recipe's name>.")
+    ] = None,
+    retry_quarantined: Annotated[
+        bool, typer.Option("--retry-quarantined", help="Try again what failed before.")
+    ] = False,
+) -> None:
+    """Do everything that the recipe says and that is not yet done in the run folder."""
+    with _told():
+        from curation.pipeline import run_recipe
+        from curation.progress import reporter
+        from curation.recipe_file import load_recipe
+        from curation.runs import Run
+
+        folder = Run(run or Path("runs") / recipe.stem)
+        done = run_recipe(
+            load_recipe(recipe), folder, reporter(), retry_quarantined=retry_quarantined
+        )
+        _print_funnel(done)
+        for path in sorted(folder.export_path("").glob("*/*.parquet")):
+            print(path)
+
+
+@app.command()
+def funnel(run: RunPath) -> None:
+    """Show what became of every row, by source."""
+    with _told():
+        from curation.funnel import read_funnel
+        from curation.runs import Run
+
+        _print_funnel(read_funnel(Run(run)))
+
+
+@app.command()
+def sql(run: RunPath, query: Annotated[str, typer.Argument(metavar="QUERY")]) -> None:
+    """Ask a run's tables in SQL (DuckDB): one view a table."""
+    with _told():
+        import duckdb
+
+        from curation.errors import RunError
+        from curation.runs import Run
+
+        with Run(run).connect() as db:
+            try:
+                found = db.sql(query)
+            except duckdb.Error as error:
+                raise RunError(f"DuckDB does not take the query: {error}") from None
+            if found is not None:
+                found.show(max_rows=1000, max_width=max(_width(), 120))
+
+
+@app.command()
+def why(
+    run: RunPath, sample: Annotated[str, typer.Argument(metavar="SAMPLE", help="Its id.")]
+) -> None:
+    """Tell everything that happened to one sample."""
+    with _told():
+        from curation.funnel import tell
+        from curation.runs import Run
+
+        for title, rows in tell(Run(run), sample):
+            print(title)
+            for row in rows:
+                print("  " + _line(row))
+
+
+@app.command()
+def export(run: RunPath, target: Annotated[str, typer.Argument(metavar="TARGET")]) -> None:
+    """Write one export of a finished run, also one that its recipe does not name."""
+    with _told():
+        from curation.pipeline import export_target
+        from curation.progress import reporter
+        from curation.runs import Run
+
+        print(export_target(Run(run), target, reporter()))
+
+
+def _print_funnel(funnel: Funnel) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    header, *rows = funnel.cells()
+    table = Table(*header, box=None)
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for row in rows:
+        table.add_row(*row)
+    Console(width=max(_width(), 80), highlight=False).print(table)
+
+
+def _line(row: dict[str, Any]) -> str:
+    return ", ".join(
+        f"{key}={value!r}" for key, value in row.items() if value not in (None, [], "")
+    )
+
+
+def _width() -> int:
+    import shutil
+
+    return shutil.get_terminal_size().columns

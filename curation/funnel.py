@@ -1,0 +1,177 @@
+"""The funnel of a run, source by source, and the story of a single sample."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+
+from curation.errors import RunError
+from curation.runs import Run
+
+ALL = "all"
+
+
+@dataclass(frozen=True, slots=True)
+class Funnel:
+    """Lines of counts; every line has one count a source, and their sum under `all`."""
+
+    sources: tuple[str, ...]
+    lines: tuple[tuple[str, Mapping[str, int]], ...]
+
+    def cells(self) -> list[tuple[str, ...]]:
+        """Header and lines as text, for any kind of table; a zero is left empty."""
+        columns = (*self.sources, ALL)
+        header = ("rows", *columns)
+        rows = [(label, *(_cell(counts, name) for name in columns)) for label, counts in self.lines]
+        return [header, *rows]
+
+    def markdown(self) -> str:
+        """The funnel as a Markdown table."""
+        header, *rows = self.cells()
+        rule = ("---", *("---:" for _ in header[1:]))
+        return "\n".join(f"| {' | '.join(row)} |" for row in (header, rule, *rows))
+
+
+def _cell(counts: Mapping[str, int], column: str) -> str:
+    count = sum(counts.values()) if column == ALL else counts.get(column, 0)
+    return f"{count:,}" if count else ""
+
+
+_COUNTS = (
+    ("in", "SELECT source, max(rows) FROM pulls WHERE rows IS NOT NULL GROUP BY 1"),
+    (
+        "quarantined at ingest: {}",
+        """SELECT error, source, count(*) FROM quarantine WHERE stage = 'ingest'
+           GROUP BY ALL ORDER BY count(*) DESC""",
+    ),
+    ("samples", "SELECT source, count(*) FROM samples GROUP BY 1"),
+    (
+        "dropped: {}",
+        """SELECT dropped_by, source, count(*) FROM verdicts JOIN samples USING (sample_id)
+           WHERE NOT kept GROUP BY ALL ORDER BY count(*) DESC""",
+    ),
+    (
+        "kept: {}",
+        """SELECT split, source, count(*) FROM verdicts JOIN samples USING (sample_id)
+           WHERE kept GROUP BY ALL ORDER BY split DESC""",
+    ),
+    (
+        "failed requests: {}",
+        """SELECT stage, source, count(*) FROM quarantine
+           WHERE stage NOT IN ('ingest', 'measure') GROUP BY ALL ORDER BY stage""",
+    ),
+    (
+        "teacher rollouts",
+        """SELECT source, count(*) FROM rollouts JOIN samples USING (sample_id)
+           WHERE arm = 'teacher' GROUP BY 1""",
+    ),
+    (
+        "rejected: {}",
+        """SELECT "check", source, count(*) FROM verifications JOIN samples USING (sample_id)
+           WHERE passed IS FALSE OR (passed IS NULL AND "check" = 'correct')
+           GROUP BY ALL ORDER BY count(*) DESC""",
+    ),
+    (
+        "trajectories",
+        """SELECT source, count(*) FROM trajectories JOIN samples USING (sample_id) GROUP BY 1""",
+    ),
+)
+"""A label and its query: counts by source, or by what stands for {} in the label and by source."""
+
+
+def read_funnel(run: Run) -> Funnel:
+    """Count what became of every row."""
+    lines: list[tuple[str, dict[str, int]]] = []
+    with run.connect() as db:
+        named = db.execute("SELECT DISTINCT source FROM pulls ORDER BY 1").fetchall()
+        for label, sql in _COUNTS:
+            lines += _lines(db, label, sql)
+        lines += _exports(run, db)
+    return Funnel(tuple(name for (name,) in named), tuple(lines))
+
+
+def _lines(db: duckdb.DuckDBPyConnection, label: str, sql: str) -> list[tuple[str, dict[str, int]]]:
+    grouped: dict[str, dict[str, int]] = {}
+    for *key, source, count in db.execute(sql).fetchall():
+        grouped.setdefault(label.format(*key), {})[source] = count
+    return list(grouped.items())
+
+
+def _exports(run: Run, db: duckdb.DuckDBPyConnection) -> list[tuple[str, dict[str, int]]]:
+    """Exported rows, as the provenance table beside each export's shards has them."""
+    lines = []
+    for path in sorted(run.export_path("").glob("*/records/provenance.parquet")):
+        sql = "SELECT source, count(*) FROM read_parquet($1) GROUP BY 1"
+        counts = dict(db.execute(sql, [str(path)]).fetchall())
+        lines.append((f"exported: {path.parent.parent.name}", counts))
+    return lines
+
+
+_STORY = (
+    ("sample", "SELECT * EXCLUDE (sample_id) FROM samples"),
+    ("measured", "SELECT * EXCLUDE (sample_id) FROM measures"),
+    ("duplicate", "SELECT duplicate_of FROM duplicates"),
+    ("screened", "SELECT kept, failed FROM screens"),
+    (
+        "rollouts",
+        """SELECT arm, attempt, stop_reason, prediction, value AS score, explanation,
+                  len(turns) AS turns, error
+           FROM rollouts LEFT JOIN scores USING (rollout_id)""",
+    ),
+    ("benefit", "SELECT * EXCLUDE (sample_id) FROM benefits"),
+    ("verdict", "SELECT kept, split, dropped_by, failed FROM verdicts"),
+    ("checks", 'SELECT rollout_id[:12] AS rollout, "check", passed, evidence FROM verifications'),
+    (
+        "trajectories",
+        "SELECT trajectory_id, tool_calls, len(messages) AS messages FROM trajectories",
+    ),
+)
+
+
+def tell(run: Run, sample: str) -> list[tuple[str, list[dict[str, Any]]]]:
+    """Everything that the run knows about a sample, table by table.
+
+    `sample` is a sample id, the beginning of one, or the row's id in its source.
+
+    Raises:
+        RunError: no sample, or several, answer to that name.
+    """
+    with run.connect() as db:
+        sample_id = _find(run, db, sample)
+        story = []
+        for title, sql in _STORY:
+            found = db.sql(f"FROM ({_of_sample(sql)})", params=[sample_id]).to_arrow_table()
+            if rows := found.to_pylist():
+                story.append((title, rows))
+    return story
+
+
+def _of_sample(sql: str) -> str:
+    """The query for one sample: every table of the story has the column."""
+    table = "rollouts." if "rollouts" in sql.split("FROM")[-1] else ""
+    return f"{sql} WHERE {table}sample_id = $1"
+
+
+def _find(run: Run, db: duckdb.DuckDBPyConnection, sample: str) -> str:
+    ids = db.execute(
+        """SELECT sample_id FROM samples WHERE starts_with(sample_id, $1) OR origin_id = $1
+           LIMIT 2""",
+        [sample],
+    ).fetchall()
+    if not ids:
+        ids = _quarantined(run, db, sample)
+    if len(ids) > 1:
+        raise RunError(f"several samples of {run.path} are called {sample!r}: write more of the id")
+    found: str = ids[0][0]
+    return found
+
+
+def _quarantined(run: Run, db: duckdb.DuckDBPyConnection, key: str) -> list[tuple[str]]:
+    """A row that never became a sample has its whole story in one sentence."""
+    rows = db.execute("SELECT message FROM quarantine WHERE key = $1", [key]).fetchall()
+    if rows:
+        raise RunError(f"in quarantine: {rows[0][0]}")
+    raise RunError(f"{run.path} holds no sample {key!r}: `toolsight sql` lists samples.sample_id")

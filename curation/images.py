@@ -1,0 +1,128 @@
+"""Images of a run: every picture once, under the hash of its encoded bytes, unchanged."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image as Pillow
+from PIL import UnidentifiedImageError
+
+from curation.errors import RunError
+from curation.tables import PARTIAL
+from schemas import Box, Image
+
+EXTENSIONS = {
+    "PNG": "png",
+    "JPEG": "jpg",
+    "MPO": "jpg",
+    "WEBP": "webp",
+    "GIF": "gif",
+    "BMP": "bmp",
+    "TIFF": "tiff",
+}
+"""Formats that are taken in, by Pillow's name."""
+
+
+class BadImageError(ValueError):
+    """Bytes that are no usable image; `fault` is the class of the fault for the quarantine."""
+
+    def __init__(self, fault: str, message: str) -> None:
+        super().__init__(message)
+        self.fault = fault
+
+
+def identify(encoded: bytes) -> Image:
+    """Size, format and hash of encoded bytes, read from the header alone.
+
+    Raises:
+        BadImageError: the bytes are no image, of a format that is not taken in, or declare more
+            pixels than `PIL.Image.MAX_IMAGE_PIXELS` (a decompression bomb).
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Pillow.DecompressionBombWarning)
+            with Pillow.open(io.BytesIO(encoded)) as image:
+                width, height, form = image.width, image.height, image.format or ""
+    except (Pillow.DecompressionBombWarning, Pillow.DecompressionBombError):
+        raise BadImageError(
+            "image_too_large",
+            f"its header declares more than {Pillow.MAX_IMAGE_PIXELS:,} pixels:"
+            " scale the image down first",
+        ) from None
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError):
+        raise BadImageError(
+            "not_an_image",
+            f"its {len(encoded)} bytes, which begin with {encoded[:8]!r}, are no image",
+        ) from None
+    if form not in EXTENSIONS:
+        raise BadImageError(
+            "image_format",
+            f"it is of the format {form}: convert it to one of {', '.join(EXTENSIONS)}",
+        )
+    return Image(hashlib.sha256(encoded).hexdigest(), width, height, form, len(encoded))
+
+
+def decode(encoded: bytes) -> Pillow.Image:
+    """All pixels of an image.
+
+    Raises:
+        BadImageError: the header is sound, the rest is damaged or cut off.
+    """
+    try:
+        image = Pillow.open(io.BytesIO(encoded))
+        image.load()
+    except (OSError, ValueError, SyntaxError) as error:
+        raise BadImageError("image_damaged", f"it cannot be decoded ({error})") from None
+    return image
+
+
+def crop(encoded: bytes, box: Box) -> bytes:
+    """A region of an image as PNG, at its own resolution."""
+    buffer = io.BytesIO()
+    region = decode(encoded).crop((box.left, box.top, box.right, box.bottom))
+    region.convert("RGB").save(buffer, format="PNG")
+    return buffer.getvalue()
+
+
+@dataclass(frozen=True, slots=True)
+class ImageStore:
+    """Files `<first two digits>/<sha256>.<extension>`."""
+
+    folder: Path
+
+    def put(self, encoded: bytes, image: Image | None = None) -> str:
+        """Store encoded bytes unless they are there; the image's id."""
+        image = image or identify(encoded)
+        path = self._path(image.image_id, EXTENSIONS[image.format])
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            partial = path.with_name(path.name + PARTIAL)
+            with partial.open("wb") as file:
+                file.write(encoded)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(partial, path)
+        return image.image_id
+
+    def path(self, image_id: str) -> Path:
+        """Where an image lies.
+
+        Raises:
+            RunError: it is not in the store.
+        """
+        for extension in dict.fromkeys(EXTENSIONS.values()):
+            path = self._path(image_id, extension)
+            if path.exists():
+                return path
+        raise RunError(f"image {image_id} is missing from {self.folder}: restore it from a copy")
+
+    def read(self, image_id: str) -> bytes:
+        return self.path(image_id).read_bytes()
+
+    def _path(self, image_id: str, extension: str) -> Path:
+        return self.folder / image_id[:2] / f"{image_id}.{extension}"

@@ -1,0 +1,165 @@
+"""The stages in order: `curate` makes RL data, `synthesize` makes trajectories."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from curation.exporters import get_target
+from curation.funnel import Funnel, read_funnel
+from curation.job import Job, check_model
+from curation.manifest import (
+    Manifest,
+    StageEntry,
+    read_manifest,
+    usage,
+    versions,
+    write_manifest,
+)
+from curation.progress import Reporter
+from curation.recipe import Export, Recipe
+from curation.recipe_file import load_recipe
+from curation.runs import Run
+from curation.stage import Count
+from curation.stages.compose import compose
+from curation.stages.decide import benefit, decide
+from curation.stages.export import export
+from curation.stages.grade import grade
+from curation.stages.ingest import ingest
+from curation.stages.measure import measure
+from curation.stages.roll import roll
+from curation.stages.screen import find_duplicates, screen
+from curation.stages.verify import verify
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A named function from a job to its count."""
+
+    name: str
+    work: Callable[[Job], Count]
+
+
+def curate_steps(recipe: Recipe) -> list[Step]:
+    """From raw rows to verdicts and RL shards."""
+    arms = [name for name in ("oracle_crop", "tools") if getattr(recipe.arms, name)]
+    return [
+        Step("ingest", ingest),
+        Step("measure", measure),
+        Step("duplicates", find_duplicates),
+        Step("screen", screen),
+        Step("direct", partial(roll, name="direct")),
+        Step("grade", grade),
+        Step("benefit", benefit),
+        *(Step(name, partial(roll, name=name)) for name in arms),
+        *([Step("grade", grade), Step("benefit", benefit)] if arms else []),
+        Step("decide", decide),
+        *_exports(recipe, "rl"),
+    ]
+
+
+def synthesize_steps(recipe: Recipe) -> list[Step]:
+    """From verdicts to verified trajectories and SFT shards; nothing without `[teach]`."""
+    if recipe.teach is None:
+        return []
+    return [
+        Step("teacher", partial(roll, name="teacher")),
+        Step("grade", grade),
+        Step("verify", verify),
+        Step("compose", compose),
+        *_exports(recipe, "sft"),
+    ]
+
+
+def _exports(recipe: Recipe, kind: str) -> list[Step]:
+    return [
+        Step(f"export {chosen.target}", partial(export, chosen=chosen))
+        for chosen in recipe.exports
+        if kind == get_target(chosen.target).KIND
+    ]
+
+
+def check_models(recipe: Recipe) -> dict[str, str]:
+    """Who would answer, by role; ServerError when somebody would not. Starts nothing."""
+    models = {"policy": recipe.policy} | ({"teacher": recipe.teacher} if recipe.teach else {})
+    return {role: check_model(model) for role, model in models.items()}
+
+
+def perform(job: Job, step: Step) -> Count:
+    """Run one stage, tell what came of it and remember it for the manifest."""
+    started = time.monotonic()
+    count = step.work(job).check()
+    job.seconds[step.name] = job.seconds.get(step.name, 0.0) + time.monotonic() - started
+    job.counts[step.name] = count
+    job.reporter.say(sentence(count))
+    return count
+
+
+def sentence(count: Count) -> str:
+    """A stage's count as one line."""
+    parts = [f"{count.rows_in} in", f"{count.kept} kept"]
+    parts += [f"{count.dropped} dropped"] if count.dropped else []
+    parts += [f"{count.quarantined} quarantined"] if count.quarantined else []
+    return f"{count.stage}: {', '.join(parts)}"
+
+
+def run_recipe(
+    recipe: Recipe, run: Run, reporter: Reporter, *, retry_quarantined: bool = False
+) -> Funnel:
+    """Everything that the recipe says and the run does not hold yet.
+
+    Raises:
+        ToolsightError: something that a person can mend; what is done is kept.
+    """
+    check_models(recipe)
+    with Job.open(recipe, run, reporter) as job:
+        if retry_quarantined:
+            run.retry_quarantined()
+        run_steps(job, [*curate_steps(recipe), *synthesize_steps(recipe)])
+        if not job.made:
+            reporter.say(f"nothing was owed: {run.path} holds everything the recipe asks for")
+    return read_funnel(run)
+
+
+def export_target(run: Run, target: str, reporter: Reporter) -> str:
+    """Write an export of a finished run; the sentence that says what it holds."""
+    recipe = load_recipe(run.recipe_path)
+    settings = [chosen for chosen in recipe.exports if chosen.target == target]
+    chosen = settings[0] if settings else Export(target, {})
+    get_target(target)
+    with Job.open(recipe, run, reporter) as job:
+        count = export(job, chosen)
+        finish(job)
+    return f"{sentence(count)}; {run.export_path(target)}"
+
+
+def run_steps(job: Job, steps: Sequence[Step]) -> None:
+    """Run stages one after the other and write the manifest when all are done."""
+    for step in steps:
+        perform(job, step)
+    finish(job)
+
+
+def finish(job: Job) -> None:
+    """Write the manifest: what earlier sessions put there, and what this one did."""
+    before = read_manifest(job.run)
+    costs, models = usage(job.run)
+    stages = dict(before.stages)
+    for name, count in job.counts.items():
+        past = before.stages[name].seconds if name in before.stages else 0.0
+        figures = (count.rows_in, count.kept, count.dropped, count.quarantined)
+        stages[name] = StageEntry(*figures, seconds=round(past + job.seconds[name], 3))
+    recipe = job.run.recipe_path.read_bytes()
+    manifest = Manifest(
+        recipe=hashlib.sha256(recipe).hexdigest(),
+        versions=versions(),
+        models=models,
+        stages=stages,
+        usage=costs,
+        sandbox={**before.sandbox, **job.probes},
+        exports={**before.exports, **job.exports},
+    )
+    write_manifest(job.run, manifest)

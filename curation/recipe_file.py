@@ -1,0 +1,224 @@
+"""Recipes as TOML files, read strictly.
+
+Unknown keys, names and settings, values of a wrong type or out of range are a `RecipeError` that
+names the key, where it stands and what would do, before anything runs.
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import filters
+from curation.errors import RecipeError
+from curation.presets import PRESETS, Preset
+from curation.recipe import Arm, Arms, Export, Filter, Model, Recipe, Source, Teach, attempts
+from curation.sandbox import Limits
+from curation.settings import bind, bind_settings, resolve, unknown
+
+SOURCES = {
+    "easy_vqa": "curation.sources.easy_vqa:easy_vqa",
+    "charts": "curation.sources.charts:charts",
+    "documents": "curation.sources.documents:documents",
+    "parquet": "curation.sources.tabular:parquet",
+    "jsonl": "curation.sources.tabular:jsonl",
+    "hub": "curation.sources.hub:hub",
+}
+EXPORTS = ("deepeyes", "deepeyes-v2", "verl", "verl-sft", "llamafactory")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _File:
+    """The top level of the TOML file."""
+
+    sources: tuple[Mapping[str, Any], ...]
+    policy: Mapping[str, Any]
+    decide: Mapping[str, Any]
+    seed: int = 0
+    drop_duplicates: bool = True
+    max_failed_share: float = 0.5
+    filters: tuple[Mapping[str, Any], ...] = ()
+    teacher: Mapping[str, Any] | None = None
+    arms: Mapping[str, Any] = field(default_factory=dict)
+    teach: Mapping[str, Any] | None = None
+    sandbox: Mapping[str, Any] = field(default_factory=dict)
+    exports: tuple[Mapping[str, Any], ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.sources:
+            raise ValueError("sources is empty: add a [[sources]] table")
+        if not 0 <= self.max_failed_share <= 1:
+            raise ValueError(f"max_failed_share is {self.max_failed_share}: write 0 to 1")
+
+
+def load_recipe(path: Path) -> Recipe:
+    """Read and check a recipe file.
+
+    Raises:
+        RecipeError: the file is missing, is no TOML, or says something that cannot be run.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise RecipeError(f"the recipe {path} cannot be read: {error.strerror}") from None
+    return parse_recipe(text, path.stem)
+
+
+def parse_recipe(text: str, name: str) -> Recipe:
+    """A recipe from TOML text; see `load_recipe`."""
+    try:
+        top = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise RecipeError(f"the recipe {name} is no valid TOML: {error}") from None
+    file = bind(_File, top, name)
+    policy = bind(Model, file.policy, "policy")
+    arms = _arms(file.arms)
+    return Recipe(
+        name=name,
+        seed=file.seed,
+        drop_duplicates=file.drop_duplicates,
+        max_failed_share=file.max_failed_share,
+        sources=_sources(file.sources),
+        filters=tuple(_filter(t, f"filters[{i}]") for i, t in enumerate(file.filters)),
+        policy=policy,
+        teacher=bind(Model, file.teacher, "teacher") if file.teacher is not None else policy,
+        arms=arms,
+        preset=_preset(file.decide, arms),
+        teach=bind(Teach, file.teach, "teach") if file.teach is not None else None,
+        sandbox=bind(Limits, file.sandbox, "sandbox"),
+        exports=_exports(file.exports),
+    )
+
+
+def _taken(
+    table: Mapping[str, Any], key: str, where: str, default: str | None = None
+) -> tuple[str, dict[str, Any]]:
+    """A text key of a table, and the rest of the table."""
+    rest = dict(table)
+    value = rest.pop(key, default)
+    if not isinstance(value, str) or not value:
+        raise RecipeError(f'{where}: {key} is missing or no text: add `{key} = "..."`')
+    return value, rest
+
+
+def _sources(tables: Sequence[Mapping[str, Any]]) -> tuple[Source, ...]:
+    sources = tuple(_source(table, f"sources[{i}]") for i, table in enumerate(tables))
+    names = [source.name for source in sources]
+    for name in names:
+        if names.count(name) > 1:
+            raise RecipeError(f"two sources are named {name!r}: give one of them another `name`")
+    return sources
+
+
+def _source(table: Mapping[str, Any], where: str) -> Source:
+    use, rest = _taken(table, "use", where)
+    name, settings = _taken(rest, "name", where, default=use)
+    limit = settings.pop("limit", None)
+    if limit is not None and (type(limit) is not int or limit < 1):
+        raise RecipeError(f"{where}.limit: {limit!r} is no positive whole number")
+    function = resolve(use, SOURCES, "source", where)
+    bind_settings(function, settings, f"{where} ({name})")
+    return Source(name, use, function, settings, limit)
+
+
+def _filter(table: Mapping[str, Any], where: str) -> Filter:
+    use, rest = _taken(table, "use", where)
+    name, settings = _taken(rest, "name", where, default=use.rpartition(":")[2])
+    try:
+        return Filter(name, use, filters.bind(use, settings))
+    except ValueError as error:
+        raise RecipeError(f"{where}: {error}") from None
+
+
+def _arms(tables: Mapping[str, Any]) -> Arms:
+    defaults: dict[str, dict[str, Any]] = {
+        "direct": {},
+        "oracle_crop": {},
+        "tools": {"dialect": "deepeyes-v2"},
+    }
+    arms: dict[str, Arm] = {}
+    for name, table in {"direct": {}, **tables}.items():
+        if name not in defaults:
+            raise unknown("arm", name, defaults, "arms")
+        if not isinstance(table, Mapping):
+            raise RecipeError(f"arms.{name}: write it as a table, [arms.{name}]")
+        arms[name] = bind(Arm, {**defaults[name], **table}, f"arms.{name}")
+        if (name == "tools") == (arms[name].dialect == "direct"):
+            raise RecipeError(
+                f"arms.{name}.dialect: {arms[name].dialect!r} has"
+                f" {'no tools' if name == 'tools' else 'tools, and this arm has none'}"
+            )
+    return Arms(**arms)
+
+
+def _preset(table: Mapping[str, Any], arms: Arms) -> Preset:
+    name, settings = _taken(table, "preset", "decide")
+    if name not in PRESETS:
+        raise unknown("preset", name, PRESETS, "decide.preset")
+    preset: Preset = bind(PRESETS[name], settings, "decide")
+    for arm in preset.needs():
+        if getattr(arms, arm) is None:
+            raise RecipeError(f"decide: the preset {name} needs the arm {arm}: add [arms.{arm}]")
+    try:
+        preset.direct_rules(arms.direct.n)
+        preset.later_rules(attempts(arms.oracle_crop), attempts(arms.tools))
+    except ValueError as error:
+        raise RecipeError(f"decide: {error}") from None
+    return preset
+
+
+def _exports(tables: Sequence[Mapping[str, Any]]) -> tuple[Export, ...]:
+    exports = []
+    for index, table in enumerate(tables):
+        target, settings = _taken(table, "target", f"exports[{index}]")
+        if target not in EXPORTS:
+            raise unknown("export target", target, EXPORTS, f"exports[{index}].target")
+        exports.append(Export(target, settings))
+    return tuple(exports)
+
+
+def resolved(recipe: Recipe) -> str:
+    """The recipe as TOML with every default written out."""
+    lines = [
+        _line(name, getattr(recipe, name))
+        for name in ("seed", "drop_duplicates", "max_failed_share")
+    ]
+    for source in recipe.sources:
+        named = {"name": source.name, "use": source.use, "limit": source.limit}
+        lines += _table("[[sources]]", {**named, **source.settings})
+    for item in recipe.filters:
+        lines += _table("[[filters]]", {"name": item.name, "use": item.use, **item.keep.settings})
+    lines += _table("[policy]", asdict(recipe.policy))
+    lines += _table("[teacher]", asdict(recipe.teacher))
+    for name in ("direct", "oracle_crop", "tools"):
+        if arm := getattr(recipe.arms, name):
+            lines += _table(f"[arms.{name}]", asdict(arm))
+    preset = next(name for name, kind in PRESETS.items() if isinstance(recipe.preset, kind))
+    lines += _table("[decide]", {"preset": preset, **asdict(recipe.preset)})
+    if recipe.teach:
+        lines += _table("[teach]", asdict(recipe.teach))
+    lines += _table("[sandbox]", asdict(recipe.sandbox))
+    for export in recipe.exports:
+        lines += _table("[[exports]]", {"target": export.target, **export.settings})
+    return "\n".join(lines) + "\n"
+
+
+def _table(header: str, values: Mapping[str, Any]) -> list[str]:
+    return ["", header, *(_line(key, value) for key, value in values.items() if value is not None)]
+
+
+def _line(key: str, value: Any) -> str:
+    return f"{key} = {_toml(value)}"
+
+
+def _toml(value: Any) -> str:
+    """A value as TOML writes it; JSON's text and numbers are TOML's."""
+    if isinstance(value, Mapping):
+        return "{ " + ", ".join(f"{_toml(k)} = {_toml(v)}" for k, v in value.items()) + " }"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(_toml(item) for item in value) + "]"
+    return json.dumps(value, ensure_ascii=False)

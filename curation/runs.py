@@ -1,0 +1,149 @@
+"""A run folder: tables as Parquet parts, images by hash, and one view a table in DuckDB.
+
+The disk is the checkpoint: there is no other state, so a run that was killed at any point is
+continued by opening the same folder again.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from curation.errors import RunError
+from curation.images import ImageStore
+from curation.tables import PARTIAL, Table
+from schemas import (
+    Benefit,
+    Duplicate,
+    Image,
+    Measure,
+    Pull,
+    Quarantined,
+    Rollout,
+    Sample,
+    Score,
+    Trajectory,
+    Verdict,
+    Verification,
+    arrow_schema,
+)
+
+RECORDS: dict[str, type] = {
+    "pulls": Pull,
+    "samples": Sample,
+    "images_index": Image,
+    "measures": Measure,
+    "duplicates": Duplicate,
+    "screens": Verdict,
+    "rollouts": Rollout,
+    "scores": Score,
+    "benefits": Benefit,
+    "verdicts": Verdict,
+    "verifications": Verification,
+    "trajectories": Trajectory,
+    "quarantine": Quarantined,
+}
+"""Every table of a run and its record, in the order in which the stages write them."""
+
+_MEMORY = "512MB"
+"""What DuckDB may hold before it spills to the run folder."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run folder; reading needs no lock, writing happens inside `writing()`."""
+
+    path: Path
+
+    @property
+    def images(self) -> ImageStore:
+        return ImageStore(self.path / "images")
+
+    @property
+    def recipe_path(self) -> Path:
+        return self.path / "recipe.toml"
+
+    @property
+    def manifest_path(self) -> Path:
+        return self.path / "manifest.json"
+
+    def export_path(self, target: str) -> Path:
+        return self.path / "exports" / target
+
+    def table(self, name: str) -> Table:
+        return Table(self.path / name, RECORDS[name])
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Hold the folder's lock, which the kernel releases when the process ends in any way.
+
+        Raises:
+            RunError: another process is writing.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        handle = os.open(self.path / ".lock", os.O_CREAT | os.O_RDWR, 0o644)
+        try:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise RunError(
+                    f"another process is writing to {self.path}: wait for it, or use another"
+                    " run folder"
+                ) from None
+            self._sweep()
+            yield
+        finally:
+            os.close(handle)
+
+    def _sweep(self) -> None:
+        for name in RECORDS:
+            self.table(name).sweep()
+        for path in self.images.folder.glob(f"*/*{PARTIAL}"):
+            path.unlink()
+
+    def retry_quarantined(self) -> None:
+        """Forget what failed, so that it is owed again; sources are read again for bad rows."""
+        self.table("pulls").clear()
+        self.table("quarantine").clear()
+
+    @contextmanager
+    def connect(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A DuckDB connection with one view a table, as the tables are at this moment.
+
+        Raises:
+            RunError: the folder holds no run.
+        """
+        if not self.path.is_dir():
+            raise RunError(f"there is no run in {self.path}: `toolsight run` makes one")
+        with duckdb.connect(config={"memory_limit": _MEMORY}) as db:
+            db.execute(f"SET temp_directory = {_quoted(self.path / '.spill')}")
+            for name in RECORDS:
+                self._view(db, name)
+            yield db
+
+    def _view(self, db: duckdb.DuckDBPyConnection, name: str) -> None:
+        files = [_quoted(part.path) for part in self.table(name).parts()]
+        if files:
+            db.execute(f"CREATE VIEW {name} AS FROM read_parquet([{', '.join(files)}])")
+        else:
+            empty = arrow_schema(RECORDS[name]).empty_table()
+            db.register("nothing", empty)
+            db.execute(f"CREATE TABLE {name} AS FROM nothing")
+            db.unregister("nothing")
+
+    def value(self, sql: str) -> Any:
+        """The first column of the first row of a query."""
+        with self.connect() as db:
+            row = db.execute(sql).fetchone()
+        return row[0] if row else None
+
+
+def _quoted(path: Path) -> str:
+    return "'" + str(path).replace("'", "''") + "'"

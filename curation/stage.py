@@ -1,0 +1,160 @@
+"""What a stage is: wanted rows less written rows, made in batches, and counted at the end."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Self
+
+import pyarrow as pa
+
+from curation.errors import RunError
+from curation.runs import Run
+from curation.tables import Table
+from schemas import Quarantined
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One step that pays for rows and therefore never makes a row twice."""
+
+    name: str
+    table: str
+    key: str
+    """Column that `wanted` and the table share; for SQL, like the two names above, trusted text."""
+    wanted: str
+    """SQL over earlier tables: the key and the light columns that making a row needs."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """What shapes a row's value; never which rows, nor how many."""
+
+    @property
+    def owed(self) -> str:
+        """SQL of the rows still to be made; what is in quarantine counts as written."""
+        return f"""
+            FROM ({self.wanted}) AS wanted
+            ANTI JOIN {self.table} AS written ON wanted.{self.key} = written.{self.key}
+            ANTI JOIN (SELECT key FROM quarantine WHERE stage = '{self.name}') AS failed
+                ON wanted.{self.key} = failed.key
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """What went into a stage and what became of it."""
+
+    stage: str
+    rows_in: int
+    kept: int
+    dropped: int = 0
+    quarantined: int = 0
+
+    def check(self) -> Self:
+        """Nothing disappears.
+
+        Raises:
+            RunError: in is not kept + dropped + quarantined.
+        """
+        if self.rows_in != self.kept + self.dropped + self.quarantined:
+            raise RunError(
+                f"stage {self.stage!r} does not add up: {self.rows_in} in, but {self.kept} kept"
+                f" + {self.dropped} dropped + {self.quarantined} quarantined;"
+                " the run folder was changed by hand or its source gives other rows than before"
+            )
+        return self
+
+
+def batches(run: Run, sql: str, *, rows: int = 1024) -> Iterator[pa.RecordBatch]:
+    """Stream a query over the tables as they are now; its result is never held whole."""
+    with run.connect() as db:
+        yield from db.sql(sql).to_arrow_reader(rows)
+
+
+def query_rows(run: Run, sql: str, *, rows: int = 1024) -> Iterator[dict[str, Any]]:
+    """The rows of a query as plain dictionaries, streamed `rows` at a time."""
+    for batch in batches(run, sql, rows=rows):
+        yield from batch.to_pylist()
+
+
+def count_owed(run: Run, stage: Stage) -> int:
+    return int(run.value(f"SELECT count(*) {stage.owed}"))
+
+
+def count_stage(run: Run, stage: Stage) -> Count:
+    """Count a stage's wanted rows against the table and the quarantine."""
+    with run.connect() as db:
+        row = db.execute(f"""
+            SELECT count(*),
+                   count(*) FILTER ({stage.key} IN (SELECT {stage.key} FROM {stage.table})),
+                   count(*) FILTER ({stage.key} IN (
+                       SELECT key FROM quarantine WHERE stage = '{stage.name}'))
+            FROM ({stage.wanted})
+        """).fetchone()
+    assert row is not None
+    return Count(stage.name, rows_in=row[0], kept=row[1], quarantined=row[2]).check()
+
+
+class PartWriter:
+    """Collects rows and writes a part whenever enough rows or enough time have come together.
+
+    Rows added together are written together. What was collected is also written when the stage
+    ends by an exception: it is paid for.
+    """
+
+    def __init__(
+        self,
+        table: Table,
+        stage: str,
+        settings: Mapping[str, Any],
+        *,
+        max_rows: int = 2048,
+        max_seconds: float = 10.0,
+    ) -> None:
+        self._table, self._stage, self._settings = table, stage, settings
+        self._max_rows, self._max_seconds = max_rows, max_seconds
+        self._rows: list[Any] = []
+        self._since = time.monotonic()
+
+    def __enter__(self) -> Self:
+        self._table.check_settings(self._stage, self._settings)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.flush()
+        self._table.compact(self._stage)
+
+    def add(self, rows: Iterable[Any]) -> None:
+        self._rows.extend(rows)
+        late = time.monotonic() - self._since > self._max_seconds
+        if len(self._rows) >= self._max_rows or (late and self._rows):
+            self.flush()
+
+    def flush(self) -> None:
+        if self._rows:
+            self._table.append(self._stage, self._rows, self._settings)
+        self._rows = []
+        self._since = time.monotonic()
+
+
+def quarantine_writer(run: Run, stage: str) -> PartWriter:
+    """Where a stage puts the rows that it could not make."""
+    return PartWriter(run.table("quarantine"), stage, {})
+
+
+def failed_row(
+    stage: str, key: str, source: str, error: str, message: str, **payload: Any
+) -> Quarantined:
+    """A row for the quarantine; the payload is what identifies it for a replay."""
+    return Quarantined(key, stage, source, error, message, to_json(payload))
+
+
+def to_json(value: Mapping[str, Any] | Sequence[Any]) -> str:
+    """JSON text with sorted keys; what JSON does not know is written as its text."""
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, default=str)

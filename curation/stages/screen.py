@@ -1,0 +1,102 @@
+"""Duplicates and screening: which samples are worth a model's time.
+
+Both tables are pure functions of what was ingested and measured, so they are made anew in every
+run: another filter costs seconds and no rollout.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pyarrow as pa
+
+from curation.job import Job
+from curation.recipe import Filter
+from curation.stage import Count, batches
+from schemas import Verdict, to_table
+
+DUPLICATE = "duplicate"
+QUARANTINED = "quarantined"
+
+_DUPLICATES = """
+    WITH numbered AS (
+        SELECT sample_id, image_ids, row_number() OVER () AS position,
+               trim(regexp_replace(lower(nfc_normalize(question)), '[\\s[:punct:]]+', ' ', 'g'))
+                   AS asked
+        FROM samples
+    ), firsts AS (
+        SELECT sample_id, first_value(sample_id) OVER (
+                   PARTITION BY image_ids, asked ORDER BY position) AS duplicate_of
+        FROM numbered
+    )
+    SELECT sample_id, duplicate_of FROM firsts WHERE sample_id <> duplicate_of ORDER BY ALL
+"""
+
+_SCREENED = """
+    SELECT samples.*, samples.answers[1] AS answer, measures.* EXCLUDE (sample_id),
+           measures.sample_id IS NULL AS unmeasured, duplicates.sample_id IS NOT NULL AS duplicate
+    FROM samples
+    LEFT JOIN measures USING (sample_id)
+    LEFT JOIN duplicates USING (sample_id)
+"""
+
+
+def find_duplicates(job: Job) -> Count:
+    """Samples whose images and question, but for case and punctuation, came before."""
+    job.run.table("duplicates").replace(batches(job.run, _DUPLICATES))
+    total = job.run.value("SELECT count(*) FROM samples")
+    repeated = job.run.value("SELECT count(*) FROM duplicates")
+    return Count("duplicates", total, total - repeated, dropped=repeated)
+
+
+def screen(job: Job) -> Count:
+    """Apply every filter to every sample and write the verdicts with all their reasons."""
+    job.run.table("screens").replace(_verdicts(job))
+    return count_verdicts(job, "screen", "screens")
+
+
+def count_verdicts(job: Job, stage: str, table: str) -> Count:
+    """Samples that went in against kept, dropped and quarantined ones."""
+    with job.run.connect() as db:
+        row = db.execute(f"""
+            SELECT (SELECT count(*) FROM samples),
+                   count(*) FILTER (kept),
+                   count(*) FILTER (NOT kept AND dropped_by <> '{QUARANTINED}'),
+                   count(*) FILTER (NOT kept AND dropped_by = '{QUARANTINED}')
+            FROM {table}
+        """).fetchone()
+    assert row is not None
+    return Count(stage, *row).check()
+
+
+def _verdicts(job: Job) -> Iterator[pa.Table]:
+    for batch in batches(job.run, _SCREENED, rows=8192):
+        failed = failures(batch, job.recipe.filters, drop_duplicates=job.recipe.drop_duplicates)
+        ids = batch.column("sample_id").to_pylist()
+        yield to_table(Verdict, map(_verdict, ids, failed))
+
+
+def _verdict(sample_id: str, failed: list[str]) -> Verdict:
+    return Verdict(sample_id, not failed, failed[0] if failed else None, tuple(failed), None)
+
+
+def failures(
+    batch: pa.RecordBatch, filters: tuple[Filter, ...], *, drop_duplicates: bool
+) -> list[list[str]]:
+    """For each row every rule that drops it; a filter without a value drops as `unmeasured`."""
+    failed: list[list[str]] = [[] for _ in range(batch.num_rows)]
+    _note(failed, QUARANTINED, batch.column("unmeasured").to_pylist())
+    if drop_duplicates:
+        _note(failed, DUPLICATE, batch.column("duplicate").to_pylist())
+    table = pa.Table.from_batches([batch])
+    for rule in filters:
+        kept = rule.keep(table).to_pylist()
+        _note(failed, f"{rule.name}:unmeasured", [keep is None for keep in kept])
+        _note(failed, rule.name, [keep is False for keep in kept])
+    return failed
+
+
+def _note(failed: list[list[str]], reason: str, drops: list[bool]) -> None:
+    for reasons, drop in zip(failed, drops, strict=True):
+        if drop:
+            reasons.append(reason)

@@ -1,0 +1,183 @@
+"""Tables on disk: a folder of Parquet parts, each written whole or not at all.
+
+A part is `<stage>-<number>.parquet`; a part that compaction made is `<stage>-<first>-<last>` and
+stands for every part in that range, so that a kill between writing it and deleting the others
+doubles nothing. The settings that shape a part's rows lie in its footer.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from curation.errors import StaleSettingsError
+from schemas import arrow_schema, to_table
+
+PARTIAL = ".partial"
+"""Suffix of files that are not yet whole; swept when a run is opened for writing."""
+
+_NAME = re.compile(r"(?P<stage>[a-z_]+)-(?P<first>\d{5,})(?:-(?P<last>\d{5,}))?\.parquet")
+_MARK = b"toolsight"
+_ROW_GROUP = 8192
+_FULL_PART = 64 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One Parquet file of a table; `first` to `last` are the parts that it stands for."""
+
+    stage: str
+    first: int
+    last: int
+    path: Path
+
+
+def sync_rename(partial: Path, final: Path) -> None:
+    """Give a finished file its name, so that no reader ever sees half of it."""
+    with partial.open("rb") as file:
+        os.fsync(file.fileno())
+    os.replace(partial, final)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a whole file or none of it."""
+    partial = path.with_name(path.name + PARTIAL)
+    partial.write_text(text, encoding="utf-8")
+    sync_rename(partial, path)
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The parts of one record in one folder; one writer at a time (`Run.writing`)."""
+
+    folder: Path
+    record: type
+
+    def _files(self) -> list[Part]:
+        found = []
+        for path in self.folder.glob("*.parquet"):
+            if match := _NAME.fullmatch(path.name):
+                first = int(match["first"])
+                found.append(Part(match["stage"], first, int(match["last"] or first), path))
+        return sorted(found, key=lambda part: (part.stage, part.first, -part.last))
+
+    def parts(self, stage: str | None = None) -> list[Part]:
+        """Parts in the order they were written, without those a compacted one stands for."""
+        kept: list[Part] = []
+        for part in self._files():
+            covered = kept and kept[-1].stage == part.stage and part.last <= kept[-1].last
+            if not covered:
+                kept.append(part)
+        return [part for part in kept if stage in (None, part.stage)]
+
+    def append(self, stage: str, rows: Sequence[Any], settings: Mapping[str, Any]) -> None:
+        """Write rows as the stage's next part; the Parquet writer refuses a null out of place."""
+        table = to_table(self.record, rows)
+        number = max((part.last for part in self.parts(stage)), default=-1) + 1
+        self._write(f"{stage}-{number:05d}", [table], settings)
+
+    def replace(self, batches: Iterable[pa.RecordBatch | pa.Table]) -> None:
+        """Make these the table's only rows, all at once: for tables that are recomputed."""
+        self._write("all-00000", batches, {})
+
+    def _write(
+        self, name: str, tables: Iterable[pa.RecordBatch | pa.Table], settings: Mapping[str, Any]
+    ) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        partial = self.folder / f"{name}.parquet{PARTIAL}"
+        mark = {_MARK: json.dumps(dict(settings), sort_keys=True)}
+        schema = arrow_schema(self.record)
+        with pq.ParquetWriter(partial, schema.with_metadata(mark), compression="zstd") as writer:
+            for table in tables:
+                if isinstance(table, pa.RecordBatch):
+                    table = pa.Table.from_batches([table])
+                writer.write_table(table.cast(schema), row_group_size=_ROW_GROUP)
+        sync_rename(partial, partial.with_suffix(""))
+
+    def check_settings(self, stage: str, settings: Mapping[str, Any]) -> None:
+        """Refuse to add rows to rows that other settings made.
+
+        Raises:
+            StaleSettingsError: naming each setting on disk and in the recipe.
+        """
+        for part in self.parts(stage):
+            written = _settings(part.path)
+            changed = [
+                key for key in {**written, **settings} if written.get(key) != settings.get(key)
+            ]
+            if changed:
+                differences = "; ".join(
+                    f"{key} was {written.get(key)!r} and is now {settings.get(key)!r}"
+                    for key in changed
+                )
+                raise StaleSettingsError(
+                    f"the rows of stage {stage!r} in {self.folder} were made by other settings"
+                    f" ({differences}): use another run folder, or delete"
+                    f" {self.folder}/{stage}-*.parquet to make them again"
+                )
+
+    def compact(self, stage: str, *, at_least: int = 8) -> None:
+        """Merge runs of neighbouring small parts, so that the number of parts stays small."""
+        for group in _neighbours(self.parts(stage)):
+            if len(group) < at_least:
+                continue
+            name = f"{stage}-{group[0].first:05d}-{group[-1].last:05d}"
+            self._write(name, _row_groups(group), _settings(group[0].path))
+            self.sweep()
+
+    def sweep(self) -> None:
+        """Delete what a kill left: files that are not whole, parts that another stands for."""
+        whole = set(self.parts())
+        for part in self._files():
+            if part not in whole:
+                part.path.unlink()
+        for path in self.folder.glob(f"*{PARTIAL}"):
+            path.unlink()
+
+    def clear(self) -> None:
+        """Delete every row."""
+        for part in self._files():
+            part.path.unlink()
+
+
+def _settings(path: Path) -> dict[str, Any]:
+    metadata = pq.read_schema(path).metadata or {}
+    settings: dict[str, Any] = json.loads(metadata.get(_MARK, b"{}"))
+    return settings
+
+
+def _neighbours(parts: Sequence[Part]) -> Iterator[list[Part]]:
+    """Consecutive parts whose files together stay below a full part."""
+    group: list[Part] = []
+    size = 0
+    for part in parts:
+        weight = part.path.stat().st_size
+        if group and size + weight > _FULL_PART:
+            yield group
+            group, size = [], 0
+        group.append(part)
+        size += weight
+    if group:
+        yield group
+
+
+def _row_groups(parts: Sequence[Part]) -> Iterator[pa.Table]:
+    """Rows of many small parts, gathered to row groups of a useful size."""
+    pending: list[pa.Table] = []
+    for part in parts:
+        with pq.ParquetFile(part.path) as file:
+            for index in range(file.num_row_groups):
+                pending.append(file.read_row_group(index))
+                if sum(table.num_rows for table in pending) >= _ROW_GROUP:
+                    yield pa.concat_tables(pending)
+                    pending = []
+    if pending:
+        yield pa.concat_tables(pending)
