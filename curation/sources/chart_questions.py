@@ -41,7 +41,12 @@ def _arithmetic(text: str, answer: str, marks: Sequence[Mark]) -> Question:
 def bar_questions(marks: Sequence[Mark], rng: random.Random) -> list[Question]:
     """Questions about the bars of a plain or grouped chart."""
     if marks[0].group is not None:
-        return _grouped_questions(marks) + _extremes(marks, "bar")
+        return [
+            *_grouped_questions(marks),
+            *_extremes(marks, "bar"),
+            *_compare_in_group(marks, rng),
+            _count(marks, "bars"),
+        ]
     questions = [
         *_by_colour(marks, "bar", "What is the value of the {} bar?"),
         *_by_position(marks, "bar"),
@@ -133,6 +138,19 @@ def _compare_colours(marks: Sequence[Mark], rng: random.Random, text: str) -> li
     answer = "yes" if one.value > other.value else "no"
     noun = "the marks"
     return [Question(text.format(one.colour, other.colour), answer, "yes_no", "compare", noun)]
+
+
+def _compare_in_group(marks: Sequence[Mark], rng: random.Random) -> list[Question]:
+    group = rng.choice(marks).group or 0
+    one, other = rng.sample([mark for mark in marks if mark.group == group], 2)
+    if one.value == other.value:
+        return []
+    answer = "yes" if one.value > other.value else "no"
+    text = (
+        f"Is the {one.colour} bar higher than the {other.colour} bar"
+        f" in the {ORDINALS[group]} group?"
+    )
+    return [Question(text, answer, "yes_no", "compare", "the marks")]
 
 
 def _sums(marks: Sequence[Mark], rng: random.Random) -> list[Question]:

@@ -129,7 +129,7 @@ def draw_table(rng: random.Random, split: str, size: int) -> Page:
             questions.append(_read(f"What is the value in {place}?", str(value), place, box))
     count = len(data.rows)
     asked = "How many rows of numbers are there?"
-    questions += [Question(asked, str(count), "number", "count", "the table")] * 2
+    questions.append(Question(asked, str(count), "number", "count", "the table"))
     settings = {"kind": "table", "table": data.table.name, "print_size": size}
     return Page(paper.finished(), tuple(questions), settings)
 

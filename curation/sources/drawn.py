@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from PIL import Image
@@ -69,6 +69,18 @@ def page_seed(source: str, split: str, seed: int, index: int) -> str:
     return f"{source}/{split}/{seed}/{index}"
 
 
+def pick(rng: random.Random, questions: Sequence[Question], count: int) -> list[Question]:
+    """Up to `count` different questions: a skill first, reading twice as likely as the others,
+    then one of its questions. Otherwise a page with many values is hardly asked anything else."""
+    left, picked = list(questions), list[Question]()
+    while left and len(picked) < count:
+        skills = sorted({question.skill for question in left})
+        skill = rng.choices(skills, [2 if name == "read" else 1 for name in skills])[0]
+        picked.append(rng.choice([question for question in left if question.skill == skill]))
+        left.remove(picked[-1])
+    return picked
+
+
 def samples(
     source: str,
     draw: Callable[[random.Random], Page],
@@ -87,7 +99,7 @@ def samples(
         rng = random.Random(page_seed(source, split, seed, index))
         page = draw(rng)
         png = encode_png(page.image)
-        chosen = rng.sample(page.questions, min(questions_per_image, len(page.questions)))
+        chosen = pick(rng, page.questions, questions_per_image)
         for position, question in enumerate(chosen[: limit - made]):
             yield RawSample(
                 origin_id=f"{source}-{split}-{seed}-{index}-{position}",
