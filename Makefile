@@ -1,0 +1,58 @@
+# Toolsight. `make help` lists what can be made.
+
+PYTHON ?= python3
+# Extras of pyproject.toml that go into .venv; `make EXTRAS=dev,train ...` adds torch.
+EXTRAS ?= dev
+# Where CPU builds of torch are looked for when pip does not find one by itself.
+TORCH_CPU_INDEX ?=
+export TORCH_CPU_INDEX
+
+SYSTEM_PACKAGES := bubblewrap libseccomp2
+PIP := .venv/bin/python -m pip --disable-pip-version-check --no-input
+
+.PHONY: help run test lint bench clean setup serve-env system-packages
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
+
+run: setup ## run both flows on real samples with the embedded model, into runs/demo
+	.venv/bin/toolsight run flows/recipes/demo.toml --run runs/demo
+
+test: setup ## run all tests, the ones with a real vLLM server too
+	.venv/bin/pytest
+
+lint: .venv/.stamp ## check style and types
+	.venv/bin/ruff check
+	.venv/bin/ruff format --check
+	.venv/bin/mypy
+
+bench: setup ## measure what the README and the issues claim
+	.venv/bin/python -m tests.bench
+
+setup: system-packages ## install everything that run and test need
+	@$(MAKE) --no-print-directory -j2 .venv/.stamp serve-env
+
+serve-env: ## build .venv-serve, the environment of the vLLM server
+	@$(PYTHON) -I curation/models/environment.py
+
+clean: ## remove environments, caches and the demonstration run
+	rm -rf .venv .venv-serve build dist *.egg-info runs/demo
+	rm -rf .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+.venv/.stamp: pyproject.toml
+	@echo "installing toolsight[$(EXTRAS)] into .venv"
+	@$(PYTHON) -m venv .venv
+	@$(if $(findstring train,$(EXTRAS)),$(PIP) install -q torch==2.13.0)
+	@$(PIP) install -q -e '.[$(EXTRAS)]'
+	@touch $@
+
+# The sandbox isolates code with bubblewrap and filters its system calls with libseccomp.
+system-packages:
+	@if command -v bwrap && ldconfig -p | grep -q 'libseccomp\.so\.2'; then exit 0; fi >/dev/null; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  echo "installing $(SYSTEM_PACKAGES) with apt-get"; \
+	  apt-get update -qq && apt-get install -qq -y --no-install-recommends $(SYSTEM_PACKAGES); \
+	else \
+	  echo "The sandbox needs $(SYSTEM_PACKAGES): install them with your package manager."; exit 1; \
+	fi
