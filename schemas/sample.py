@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-ANSWER_KINDS = ("choice", "number", "text", "math", "yes_no")
+ANSWER_KINDS = ("choice", "number", "text", "math", "yes_no", "list", "date")
 
 
 @dataclass(frozen=True, slots=True)
