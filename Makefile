@@ -1,8 +1,6 @@
 # Toolsight. `make help` lists what can be made.
 
 PYTHON ?= python3
-# Extras of pyproject.toml that go into .venv; `make EXTRAS=dev,train ...` adds torch.
-EXTRAS ?= dev
 # Where CPU builds of torch are looked for when pip does not find one by itself.
 TORCH_CPU_INDEX ?=
 export TORCH_CPU_INDEX
@@ -16,9 +14,10 @@ help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
 run: setup ## run both flows on real samples with the embedded model, into runs/demo
-	.venv/bin/toolsight run flows/recipes/demo.toml --run runs/demo
+	@PREFECT_SERVER_ANALYTICS_ENABLED=false .venv/bin/python -m flows.full flows/recipes/demo.toml runs/demo
+	@.venv/bin/toolsight funnel runs/demo
 
-test: setup ## run all tests, the ones with a real vLLM server too
+test: setup .venv/.torch ## run all tests, the ones with a real vLLM server too
 	.venv/bin/pytest
 
 lint: .venv/.stamp ## check style and types
@@ -41,10 +40,15 @@ clean: ## remove environments, caches and the demonstration run
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 .venv/.stamp: pyproject.toml
-	@echo "installing toolsight[$(EXTRAS)] into .venv"
+	@echo "installing toolsight[dev] into .venv"
 	@$(PYTHON) -m venv .venv
-	@$(if $(findstring train,$(EXTRAS)),$(PIP) install -q torch==2.13.0)
-	@$(PIP) install -q -e '.[$(EXTRAS)]'
+	@$(PIP) install -q -e '.[dev]'
+	@touch $@
+
+# Only the tests of the training script need torch.
+.venv/.torch: .venv/.stamp
+	@echo "installing the CPU build of torch into .venv"
+	@$(PYTHON) -I curation/models/environment.py --torch .venv
 	@touch $@
 
 # The sandbox isolates code with bubblewrap and filters its system calls with libseccomp.

@@ -13,7 +13,7 @@ import typer
 from curation.errors import ToolsightError
 
 if TYPE_CHECKING:
-    from curation.funnel import Funnel
+    from curation.runs import Run
 
 app = typer.Typer(
     help="Curate visual question answering data for agentic vision-language models.",
@@ -67,22 +67,17 @@ def run(
         from curation.runs import Run
 
         folder = Run(run or Path("runs") / recipe.stem)
-        done = run_recipe(
-            load_recipe(recipe), folder, reporter(), retry_quarantined=retry_quarantined
-        )
-        _print_funnel(done)
-        for path in sorted(folder.export_path("").glob("*/*.parquet")):
-            print(path)
+        run_recipe(load_recipe(recipe), folder, reporter(), retry_quarantined=retry_quarantined)
+        _show(folder)
 
 
 @app.command()
 def funnel(run: RunPath) -> None:
-    """Show what became of every row, by source."""
+    """Show what became of every row, by source, and where the shards are."""
     with _told():
-        from curation.funnel import read_funnel
         from curation.runs import Run
 
-        _print_funnel(read_funnel(Run(run)))
+        _show(Run(run))
 
 
 @app.command()
@@ -129,17 +124,21 @@ def export(run: RunPath, target: Annotated[str, typer.Argument(metavar="TARGET")
         print(export_target(Run(run), target, reporter()))
 
 
-def _print_funnel(funnel: Funnel) -> None:
+def _show(run: Run) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    header, *rows = funnel.cells()
+    from curation.funnel import read_funnel
+
+    header, *rows = read_funnel(run).cells()
     table = Table(*header, box=None)
     for column in table.columns[1:]:
         column.justify = "right"
     for row in rows:
         table.add_row(*row)
     Console(width=max(_width(), 80), highlight=False).print(table)
+    for path in sorted(run.export_path("").glob("*/*.parquet")):
+        print(path)
 
 
 def _line(row: dict[str, Any]) -> str:

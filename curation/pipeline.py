@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -118,9 +118,9 @@ def run_recipe(
     with Job.open(recipe, run, reporter) as job:
         if retry_quarantined:
             run.retry_quarantined()
-        run_steps(job, [*curate_steps(recipe), *synthesize_steps(recipe)])
-        if not job.made:
-            reporter.say(f"nothing was owed: {run.path} holds everything the recipe asks for")
+        for step in (*curate_steps(recipe), *synthesize_steps(recipe)):
+            perform(job, step)
+        finish(job)
     return read_funnel(run)
 
 
@@ -132,18 +132,20 @@ def export_target(run: Run, target: str, reporter: Reporter) -> str:
     get_target(target)
     with Job.open(recipe, run, reporter) as job:
         count = export(job, chosen)
-        finish(job)
+        record(job)
     return f"{sentence(count)}; {run.export_path(target)}"
 
 
-def run_steps(job: Job, steps: Sequence[Step]) -> None:
-    """Run stages one after the other and write the manifest when all are done."""
-    for step in steps:
-        perform(job, step)
-    finish(job)
-
-
 def finish(job: Job) -> None:
+    """End a session in which every stage was done: its manifest, and whether anything was owed."""
+    record(job)
+    if not job.made:
+        job.reporter.say(
+            f"nothing was owed: {job.run.path} holds everything that the recipe asks for"
+        )
+
+
+def record(job: Job) -> None:
     """Write the manifest: what earlier sessions put there, and what this one did."""
     before = read_manifest(job.run)
     costs, models = usage(job.run)

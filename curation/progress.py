@@ -67,7 +67,8 @@ class Lines:
     def stage(self, name: str, total: int | None, unit: str) -> Iterator[Meter]:
         meter = _LineMeter(self, name, total, unit)
         yield meter
-        meter.tell()
+        if total != 0:
+            meter.tell()
 
 
 @dataclass(slots=True)

@@ -9,9 +9,8 @@ import sys
 
 from prefect import flow
 
-from curation.job import Job
 from curation.pipeline import curate_steps
-from flows.tasks import load, run_folder, run_stages
+from flows.tasks import load, open_job, run_folder, run_stages
 
 
 @flow(name="curate", log_prints=True)
@@ -23,7 +22,7 @@ def curate(recipe: str, run: str | None = None) -> None:
         run: path of the run folder; by default runs/<recipe's name>.
     """
     loaded = load(recipe)
-    with Job.open(loaded, run_folder(recipe, run)) as job:
+    with open_job(loaded, run_folder(recipe, run)) as job:
         run_stages(job, curate_steps(loaded))
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import typing
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from uuid import UUID
 
-from prefect import get_run_logger, task
+from prefect import task
 from prefect.artifacts import (
     create_progress_artifact,
     create_table_artifact,
@@ -19,18 +20,20 @@ from prefect.utilities.annotations import quote
 from curation.funnel import read_funnel
 from curation.job import Job
 from curation.pipeline import Step, check_models, finish, perform, sentence
+from curation.progress import Lines
 from curation.recipe import Recipe
 from curation.recipe_file import load_recipe
 from curation.runs import Run
+
+LOG_SECONDS = 30.0
+"""Time between two lines about the progress of one stage."""
 
 
 # The run folder is the checkpoint: Prefect's cache would only be a second, weaker truth.
 @task(cache_policy=NO_CACHE, persist_result=False, task_run_name="{name}")
 def stage(job: Job, step: Step, name: str) -> str:
     """Run one stage; its result is one line."""
-    line = sentence(perform(job, step))
-    get_run_logger().info(line)
-    return line
+    return sentence(perform(job, step))
 
 
 def run_stages(job: Job, steps: Sequence[Step]) -> None:
@@ -48,6 +51,11 @@ def run_stages(job: Job, steps: Sequence[Step]) -> None:
         key="funnel",
         description=f"What became of every row of {job.run.path}",
     )
+
+
+def open_job(recipe: Recipe, run: Run) -> AbstractContextManager[Job]:
+    """A job that prints a line now and then; with `log_prints` they are the flow's log."""
+    return Job.open(recipe, run, Lines(every=LOG_SECONDS))
 
 
 def load(recipe: str) -> Recipe:

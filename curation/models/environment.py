@@ -186,17 +186,26 @@ def _is_environment(folder: Path) -> bool:
     return (folder / "pyvenv.cfg").exists() or not any(folder.iterdir())
 
 
-def main() -> int:
+def serve() -> str:
+    """Build the serving environment unless it is there; a sentence about it."""
     folder, device = serve_environment(), "cuda" if has_gpu() else "cpu"
     if not is_ready(folder, device):
-        try:
-            build(folder, device)
-        except EnvironmentFailure as failure:
-            print(failure, file=sys.stderr)
-            return 1
-    _say(f"{folder} is ready (vLLM {VLLM}, {device})")
+        build(folder, device)
+    return f"{folder} is ready (vLLM {VLLM}, {device})"
+
+
+def main(arguments: list[str]) -> int:
+    """`--torch FOLDER` only installs the CPU build of torch into an environment that exists."""
+    try:
+        if arguments[:1] == ["--torch"]:
+            _install_cpu_torch(Path(arguments[1]).absolute())
+        else:
+            _say(serve())
+    except EnvironmentFailure as failure:
+        print(failure, file=sys.stderr)
+        return 1
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

