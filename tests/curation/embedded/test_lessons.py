@@ -6,10 +6,12 @@ import random
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from curation.dialects import Answer, Call, Code, get_dialect
 from curation.embedded import lessons
 from curation.embedded.views import MAX_PIXELS, MIN_PIXELS, TOKEN_SIDE, view
+from curation.embedded.vocabulary import processor_files
 from curation.sources.charts import draw_chart
 from curation.sources.documents import draw_document
 from curation.sources.drawn import Page
@@ -74,13 +76,27 @@ def test_a_loose_crop_always_contains_its_box() -> None:
 
 
 def test_views_have_24_to_40_tokens_whatever_the_size() -> None:
-    from PIL import Image
-
     for size in ((64, 64), (640, 480), (827, 1169), (240, 120), (56, 40)):
         seen = view(Image.new("RGB", size, "white"))
         assert MIN_PIXELS <= seen.tokens * TOKEN_SIDE**2 <= MAX_PIXELS
         assert seen.patches.shape == (seen.tokens * 4, 588)
         assert np.isfinite(seen.patches).all()
+
+
+def test_a_view_is_what_the_checkpoints_image_processor_makes() -> None:
+    from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
+
+    names = ("image_processor_type", "processor_class")
+    config = processor_files()["preprocessor_config.json"]
+    processor = Qwen2VLImageProcessorPil(**{k: v for k, v in config.items() if k not in names})
+    for size in ((640, 480), (240, 120), (56, 40)):
+        image = Image.effect_noise(size, 80).convert("RGB")
+        made = processor(images=[image], return_tensors="np")
+        frames = np.asarray(made["pixel_values"]).reshape(-1, 3, 2, 14, 14)
+        seen = view(image)
+        assert made["image_grid_thw"].tolist() == [[1, 2 * seen.rows, 2 * seen.columns]]
+        # The difference is float16, in which batches are kept.
+        assert np.allclose(frames[:, :, 0].reshape(-1, 588), seen.patches, atol=2e-3)
 
 
 def test_a_corner_region_stays_on_the_page() -> None:
