@@ -25,8 +25,8 @@ lint: .venv/.stamp ## check style and types
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
 
-bench: setup ## measure what the README and the issues claim
-	.venv/bin/python -m tests.bench
+bench: setup ## measure what the README and the issues claim; ARGS="scale --help" for one of them
+	.venv/bin/python -m tests.bench $(ARGS)
 
 setup: system-packages ## install everything that run and test need
 	@$(MAKE) --no-print-directory -j2 .venv/.stamp serve-env

@@ -5,12 +5,10 @@ from __future__ import annotations
 import csv
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from curation.embedded.evaluate import Bar
+from curation.embedded.bars import BARS
 
 _CARD = """\
 ---
@@ -75,7 +73,7 @@ other sizes, other fonts and other questions are outside of what it knows.
 """
 
 
-def card(folder: Path, figures: Mapping[str, float], samples: int, bars: Sequence[Bar]) -> str:
+def card(folder: Path, figures: Mapping[str, float], samples: int, attempts: int) -> str:
     """The card of the checkpoint in `folder`."""
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     text, vision = config["text_config"], config["vision_config"]
@@ -88,12 +86,12 @@ def card(folder: Path, figures: Mapping[str, float], samples: int, bars: Sequenc
         layers=text["num_hidden_layers"],
         width=text["hidden_size"],
         size=size / 2**20,
-        attempts=8,
+        attempts=attempts,
         samples=samples,
         steps=steps,
         minutes=seconds / 60,
         bars="\n".join(
-            f"| {bar.says} | {bar.least:.0%} | {bar.value(dict(figures)):.1%} |" for bar in bars
+            f"| {bar.says} | {bar.least:.0%} | {figures[bar.name]:.1%} |" for bar in BARS
         ),
         figures="\n".join(f"| {name} | {value:.1%} |" for name, value in figures.items()),
     )

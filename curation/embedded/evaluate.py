@@ -12,46 +12,17 @@ import contextlib
 import json
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from curation.embedded import CHECKPOINT
+from curation.embedded.bars import BARS
+from curation.embedded.card import card
 from curation.embedded.measure import Examiner, figures, held_out
 from curation.images import ImageStore
 from curation.models import ManagedServer, ModelClient
 from curation.sandbox import Sandbox
 
 FIGURES = "figures.json"
-
-
-@dataclass(frozen=True, slots=True)
-class Bar:
-    """A figure that the model must reach."""
-
-    name: str
-    least: float
-    says: str
-
-    def value(self, found: dict[str, float]) -> float:
-        if self.name == "gain_code":
-            return found["reading_code"] - found["reading_direct"]
-        if self.name == "gain_lost_blank":
-            gain = found["reading_code"] - found["reading_direct"]
-            return (found["reading_code"] - found["reading_code_blank"]) / gain if gain > 0 else 0.0
-        return found[self.name]
-
-
-BARS = (
-    Bar("easy_vqa_direct", 0.90, "easy-VQA, direct: attempts right"),
-    Bar("pages_never", 0.15, "charts and documents, direct: samples never right"),
-    Bar("pages_always", 0.15, "charts and documents, direct: samples always right"),
-    Bar("pages_sometimes", 0.30, "charts and documents, direct: samples sometimes right"),
-    Bar("reading_crop", 0.85, "reading, direct on the evidence crop: attempts right"),
-    Bar("grammar_code", 0.95, "DeepEyesV2 grammar followed to the answer"),
-    Bar("grammar_zoom", 0.95, "DeepEyes grammar followed to the answer"),
-    Bar("gain_code", 0.20, "reading, with python over direct: gain"),
-    Bar("gain_lost_blank", 0.50, "share of that gain gone when observations are blank"),
-)
 
 
 def main() -> None:
@@ -62,9 +33,8 @@ def main() -> None:
         print(f"{name:20s} {value:6.1%}")
     print()
     for bar in BARS:
-        value = bar.value(found)
-        met = "ok  " if value >= bar.least else "FAIL"
-        print(f"{met} {value:6.1%} >= {bar.least:.0%}  {bar.says}")
+        met = "ok  " if found[bar.name] >= bar.least else "FAIL"
+        print(f"{met} {found[bar.name]:6.1%} >= {bar.least:.0%}  {bar.says}")
     if options.card:
         write_card(found, options)
 
@@ -99,15 +69,15 @@ async def measure(url: str, samples: int, attempts: int, seed: int = 0) -> dict[
 
 def write_card(found: dict[str, float], options: argparse.Namespace) -> None:
     """`figures.json` and the card `README.md` beside the weights."""
-    from curation.embedded.card import card
-
     folder = Path(options.model)
     rounded = {name: round(value, 4) for name, value in found.items()}
     text = json.dumps(
         {"samples": options.samples, "attempts": options.attempts, "figures": rounded}, indent=2
     )
     (folder / FIGURES).write_text(text + "\n", encoding="utf-8")
-    (folder / "README.md").write_text(card(folder, rounded, options.samples, BARS), "utf-8")
+    (folder / "README.md").write_text(
+        card(folder, rounded, options.samples, options.attempts), "utf-8"
+    )
 
 
 if __name__ == "__main__":

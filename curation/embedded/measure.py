@@ -184,17 +184,21 @@ async def figures(examiner: Examiner, samples: HeldOut) -> dict[str, float]:
     calls = await examiner.examine(samples.pages, "deepeyes")
     blank = await examiner.examine(reading, "deepeyes-v2", blank=True)
     rates = [tally.rate for tally in pages]
+    without, tools, blinded = accuracy(_reading(pages)), accuracy(_reading(code)), accuracy(blank)
+    gain = tools - without
     return {
         "easy_vqa_direct": accuracy(shapes),
         "pages_direct": accuracy(pages),
         "pages_never": fmean(rate == 0 for rate in rates),
         "pages_always": fmean(rate == 1 for rate in rates),
         "pages_sometimes": fmean(0 < rate < 1 for rate in rates),
-        "reading_direct": accuracy(_reading(pages)),
+        "reading_direct": without,
         "reading_crop": accuracy(crops),
-        "reading_code": accuracy(_reading(code)),
+        "reading_code": tools,
         "reading_zoom": accuracy(_reading(calls)),
-        "reading_code_blank": accuracy(blank),
+        "reading_code_blank": blinded,
+        "gain_code": gain,
+        "gain_lost_blank": (tools - blinded) / gain if gain > 0 else 0.0,
         "grammar_code": followed(code),
         "grammar_zoom": followed(calls),
         "arithmetic_direct": accuracy(_skill(pages, "arithmetic")),

@@ -40,10 +40,11 @@ def image_url(image: ImagePart, media_root: Path | None = None) -> str:
     The very bytes are sent: an image is never decoded and encoded again on its way to the model.
     """
     if isinstance(image, Path):
-        path = image.resolve()
-        if media_root is not None and path.is_relative_to(media_root.resolve()):
-            return path.as_uri()
-        image = path.read_bytes()
+        if media_root is not None:
+            path = image.resolve()
+            if path.is_relative_to(media_root.resolve()):
+                return path.as_uri()
+        image = image.read_bytes()
     return f"data:{media_type(image)};base64,{base64.b64encode(image).decode('ascii')}"
 
 

@@ -10,6 +10,7 @@ import itertools
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from curation.errors import SourceError, StaleSettingsError
@@ -26,6 +27,8 @@ from schemas import Image, Pull, Quarantined
 NAME = "ingest"
 _BATCH_ROWS = 1024
 _BATCH_BYTES = 64 * 2**20
+_IMAGE_WRITERS = 16
+"""Threads: every image is synced to the disk, and one sync at a time is most of an ingest."""
 
 
 def ingest(job: Job) -> Count:
@@ -209,8 +212,8 @@ class Intake:
             images.update((image.image_id, (image, encoded)) for image, encoded in new.images)
         known = self.ledger.times("images_known", images)
         fresh = [pair for image_id, pair in images.items() if image_id not in known]
-        for image, encoded in fresh:
-            self.run.images.put(encoded, image)
+        with ThreadPoolExecutor(_IMAGE_WRITERS) as pool:
+            list(pool.map(lambda pair: self.run.images.put(pair[1], pair[0]), fresh))
         if fresh:
             self.run.table("images_index").append(NAME, [image for image, _ in fresh], {})
             self.ledger.add("images_known", [image.image_id for image, _ in fresh])
