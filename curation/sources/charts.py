@@ -21,7 +21,8 @@ from curation.sources.base import RawSample
 from curation.sources.chart_questions import Mark, bar_questions, line_questions, pie_questions
 from curation.sources.drawn import Page, padded_box, samples
 
-WIDTH, HEIGHT = 640, 480
+LARGE, SMALL = (640, 480), (320, 240)
+_SMALL_PRINT, _SMALL_MARKS = (16, 30), 4
 COLOURS = {
     "red": "#d62728",
     "blue": "#1f4fd8",
@@ -40,11 +41,13 @@ _PAD = 8
 class Style:
     """How one chart is drawn."""
 
+    size: tuple[int, int]
+    """Width and height, pixels."""
     print_size: int
     """Height of the value labels' em, pixels."""
     marks: int
     clutter: bool
-    """Grid lines, a caption and a tinted background."""
+    """Grid lines, a tinted background, and on a large chart a caption."""
 
 
 def charts(
@@ -53,19 +56,21 @@ def charts(
     seed: int = 0,
     limit: int = 200,
     questions_per_image: int = 2,
-    min_print: int = 9,
+    small: float = 0.35,
+    min_print: int = 12,
     max_print: int = 46,
     max_marks: int = 8,
     clutter: float = 0.3,
 ) -> Iterator[RawSample]:
     """Bar, grouped, line and pie charts of 640 x 480 pixels, two questions each.
 
-    `min_print` and `max_print` bound the size of the value labels in pixels (log-uniform),
+    `small` is the share of charts of 320 x 240 pixels with few marks in large print. On the others
+    `min_print` and `max_print` bound the size of the value labels in pixels (log-uniform).
     `clutter` is the share of charts with grid, caption and tinted ground.
     """
 
     def draw(rng: random.Random) -> Page:
-        return draw_chart(rng, split, min_print, max_print, max_marks, clutter)
+        return draw_chart(rng, split, small, min_print, max_print, max_marks, clutter)
 
     return samples(
         "charts",
@@ -83,16 +88,21 @@ def charts(
 def draw_chart(
     rng: random.Random,
     split: str,
-    min_print: int = 9,
+    small: float = 0.35,
+    min_print: int = 12,
     max_print: int = 46,
     max_marks: int = 8,
     clutter: float = 0.3,
 ) -> Page:
     """One chart of a random kind with all its questions."""
-    size = round(min_print * (max_print / min_print) ** rng.random())
-    # Large print needs room: about three digits a mark.
-    marks = rng.randint(3, max(3, min(max_marks, 500 // (2 * size))))
-    style = Style(size, marks, rng.random() < clutter)
+    if rng.random() < small:
+        print_size = rng.randint(*_SMALL_PRINT)
+        style = Style(SMALL, print_size, rng.randint(3, _SMALL_MARKS), rng.random() < clutter)
+    else:
+        print_size = round(min_print * (max_print / min_print) ** rng.random())
+        # Large print needs room: about three digits a mark.
+        marks = rng.randint(3, max(3, min(max_marks, 500 // (2 * print_size))))
+        style = Style(LARGE, print_size, marks, rng.random() < clutter)
     kind = rng.choice(("bar", "bar", "line", "pie", "grouped"))
     figure, axes = _canvas(style)
     make = {"bar": _bar, "grouped": _grouped, "line": _line, "pie": _pie}[kind]
@@ -115,7 +125,7 @@ _Drawn = tuple[list[_Label], tables.Table]
 
 
 def _canvas(style: Style) -> tuple[Figure, Any]:
-    figure = Figure(figsize=(WIDTH / 100, HEIGHT / 100), dpi=100)
+    figure = Figure(figsize=(style.size[0] / 100, style.size[1] / 100), dpi=100)
     FigureCanvasAgg(figure)
     axes = figure.add_axes((0.09, 0.1, 0.88, 0.78))
     if style.clutter:
@@ -132,7 +142,12 @@ def _text(axes: Any, style: Style, x: float, y: float, value: int, **options: An
 
 def _headroom(axes: Any, style: Style, top: float) -> None:
     """Room for the print above the highest mark."""
-    axes.set_ylim(0, max(top, 1) * (1.08 + style.print_size / 300))
+    axes.set_ylim(0, max(top, 1) * (1.08 + 1.6 * style.print_size / style.size[1]))
+
+
+def _name_size(style: Style) -> float:
+    """Points of the names below the axis: as large as leaves them side by side."""
+    return min(9.0, 64 / style.marks) * (0.7 if style.size == SMALL else 1.0)
 
 
 def _bar(rng: random.Random, split: str, style: Style, axes: Any) -> _Drawn:
@@ -140,7 +155,7 @@ def _bar(rng: random.Random, split: str, style: Style, axes: Any) -> _Drawn:
     heights = [max(values[0], 0) for values in rows.values]
     colours = rng.sample(list(COLOURS), style.marks)
     axes.bar(range(style.marks), heights, color=[COLOURS[c] for c in colours], width=0.7)
-    axes.set_xticks(range(style.marks), rows.rows, fontsize=min(9, 64 / style.marks))
+    axes.set_xticks(range(style.marks), rows.rows, fontsize=_name_size(style))
     _headroom(axes, style, max(heights))
     labels = [
         _Label(_text(axes, style, x, height, height, va="bottom"), height, colour, name)
@@ -160,7 +175,7 @@ def _grouped(rng: random.Random, split: str, style: Style, axes: Any) -> _Drawn:
             axes.bar([x], [height], width=0.36, color=COLOURS[colour])
             artist = _text(axes, style, x, height, height, va="bottom")
             labels.append(_Label(artist, height, colour, rows.rows[group], group))
-    axes.set_xticks(range(groups), rows.rows, fontsize=8)
+    axes.set_xticks(range(groups), rows.rows, fontsize=_name_size(style))
     _headroom(axes, style, max(label.value for label in labels))
     return labels, rows.table
 
@@ -170,7 +185,7 @@ def _line(rng: random.Random, split: str, style: Style, axes: Any) -> _Drawn:
     heights = [max(values[0], 0) for values in rows.values]
     colour = rng.choice(list(COLOURS))
     axes.plot(range(style.marks), heights, color=COLOURS[colour], marker="o", linewidth=2)
-    axes.set_xticks(range(style.marks), rows.rows, fontsize=min(9, 64 / style.marks))
+    axes.set_xticks(range(style.marks), rows.rows, fontsize=_name_size(style))
     axes.set_xlim(-0.5, style.marks - 0.5)
     _headroom(axes, style, max(heights) * 1.04)
     lift = axes.get_ylim()[1] * 0.02
@@ -212,22 +227,23 @@ def _finish(
     rng: random.Random,
 ) -> Page:
     unit = "percent of the sum" if kind == "pie" else table.unit
-    figure.suptitle(f"{table.name} ({unit})", fontsize=13)
-    if style.clutter:
+    if style.size == SMALL:
+        # Every value is printed; the numbers of an axis would not fit beside it.
+        figure.axes[0].set_yticks([])
+    figure.suptitle(f"{table.name} ({unit})", fontsize=13 if style.size == LARGE else 8)
+    if style.clutter and style.size == LARGE:
         figure.text(0.02, 0.015, f"Source: {tables.ORIGIN}", fontsize=6)
     canvas: Any = figure.canvas
     canvas.draw()
     pixels = np.asarray(canvas.buffer_rgba())[:, :, :3]
-    marks = [_mark(label, canvas) for label in labels]
+    marks = [_mark(label, canvas, style.size) for label in labels]
     ask = {"bar": bar_questions, "grouped": bar_questions, "line": line_questions}
     questions = ask.get(kind, pie_questions)(marks, rng)
     settings = {"kind": kind, "table": table.name, "print_size": style.print_size}
     return Page(Image.fromarray(pixels), tuple(questions), {**settings, "marks": len(marks)})
 
 
-def _mark(label: _Label, canvas: Any) -> Mark:
+def _mark(label: _Label, canvas: Any, size: tuple[int, int]) -> Mark:
     extent = label.artist.get_window_extent(canvas.get_renderer())
-    box = padded_box(
-        (extent.x0, HEIGHT - extent.y1, extent.x1, HEIGHT - extent.y0), (WIDTH, HEIGHT), _PAD
-    )
+    box = padded_box((extent.x0, size[1] - extent.y1, extent.x1, size[1] - extent.y0), size, _PAD)
     return Mark(label.value, label.colour, label.name, box, label.group)

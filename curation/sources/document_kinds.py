@@ -1,4 +1,4 @@
-"""The four kinds of documents; each draws a page and says what can be asked about it."""
+"""The kinds of documents; each draws a page and says what can be asked about it."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from schemas import Box
 
 A4 = (827, 1169)
 RECEIPT = (560, 1000)
+LABEL = (280, 150)
 
 _GOODS = (
     "Apples", "Bread", "Butter", "Carrots", "Cheese", "Coffee", "Eggs", "Flour", "Grapes", "Honey",
@@ -103,6 +104,21 @@ def _field_value(rng: random.Random, field: str) -> tuple[str, str]:
     if field in ("amount due", "tax"):
         return _money(rng.randint(100, 9900)), "number"
     return str(rng.randint(10, 9999)), "number"
+
+
+def draw_label(rng: random.Random, split: str) -> Page:
+    """A shelf label of two or three lines in print that is large for its size."""
+    paper = Paper(*LABEL, ground=rng.randint(240, 255))
+    paper.text(LABEL[0] / 2, 8, rng.choice(_places(split)), 18, anchor="ma")
+    size, count = rng.randint(20, 28), rng.randint(2, 3)
+    questions = []
+    for line, field in enumerate(rng.sample(_FIELDS, count)):
+        y = 52 + line * 36
+        paper.text(10, y, field.capitalize(), 15, anchor="lm")
+        value, kind = _field_value(rng, field)
+        box = paper.text(LABEL[0] - 12, y, value, size, name="DejaVuSans-Bold", anchor="rm")
+        questions.append(_read(f"What is the {field}?", value, f"the {field}", box, kind))
+    return Page(paper.finished(), tuple(questions), {"kind": "label", "print_size": size})
 
 
 def draw_table(rng: random.Random, split: str, size: int) -> Page:

@@ -1,8 +1,8 @@
-"""Receipts, forms, tables and paragraphs set in real print on pages of real size.
+"""Receipts, forms, tables, paragraphs and labels set in real print on pages of real size.
 
-A4 at 100 dots an inch is 827 x 1169 pixels, a till receipt 560 x 1000. Print runs from what is
-legible on the page scaled down to what has to be looked at closely. The evidence box is the
-printed answer, from the font's own metrics.
+A4 at 100 dots an inch is 827 x 1169 pixels, a till receipt 560 x 1000, a shelf label 280 x 150.
+Print runs from what is legible on the page scaled down to what has to be looked at closely. The
+evidence box is the printed answer, from the font's own metrics.
 """
 
 from __future__ import annotations
@@ -12,7 +12,13 @@ from collections.abc import Iterator
 
 from curation.sources import tables
 from curation.sources.base import RawSample
-from curation.sources.document_kinds import draw_form, draw_paragraphs, draw_receipt, draw_table
+from curation.sources.document_kinds import (
+    draw_form,
+    draw_label,
+    draw_paragraphs,
+    draw_receipt,
+    draw_table,
+)
 from curation.sources.drawn import Page, samples
 
 
@@ -22,16 +28,18 @@ def documents(
     seed: int = 0,
     limit: int = 200,
     questions_per_image: int = 2,
-    min_print: int = 11,
+    labels: float = 0.4,
+    min_print: int = 14,
     max_print: int = 56,
 ) -> Iterator[RawSample]:
-    """Receipts, forms, tables and paragraphs, two questions a page.
+    """Receipts, forms, tables, paragraphs and labels, two questions a page.
 
-    `min_print` and `max_print` bound the size of the print in pixels (log-uniform).
+    `labels` is the share of shelf labels; on the other pages `min_print` and `max_print` bound the
+    size of the print in pixels (log-uniform).
     """
 
     def draw(rng: random.Random) -> Page:
-        return draw_document(rng, split, min_print, max_print)
+        return draw_document(rng, split, labels, min_print, max_print)
 
     return samples(
         "documents",
@@ -46,8 +54,12 @@ def documents(
     )
 
 
-def draw_document(rng: random.Random, split: str, min_print: int = 11, max_print: int = 56) -> Page:
+def draw_document(
+    rng: random.Random, split: str, labels: float = 0.4, min_print: int = 14, max_print: int = 56
+) -> Page:
     """One document of a random kind with all its questions."""
+    if rng.random() < labels:
+        return draw_label(rng, split)
     size = round(min_print * (max_print / min_print) ** rng.random())
     draw = rng.choice((draw_receipt, draw_form, draw_table, draw_paragraphs))
     return draw(rng, split, size)

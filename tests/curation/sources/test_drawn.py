@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import random
 import re
+from collections import Counter
+from collections.abc import Iterable
 
 import pytest
 from PIL import Image
@@ -13,7 +15,7 @@ from curation.sources import tables
 from curation.sources.base import RawSample
 from curation.sources.charts import charts, draw_chart
 from curation.sources.documents import documents, draw_document
-from curation.sources.drawn import Page
+from curation.sources.drawn import Page, pick
 from curation.sources.easy_vqa import easy_vqa
 
 SOURCES = (easy_vqa, charts, documents)
@@ -93,18 +95,35 @@ def test_a_receipt_adds_up() -> None:
         assert total == pytest.approx(subtotal + float(amounts["What is the tax?"]))
 
 
+def sizes(rows: Iterable[RawSample]) -> set[tuple[int, int]]:
+    return {Image.open(io.BytesIO(row.images[0])).size for row in rows}
+
+
 def test_print_size_follows_the_settings() -> None:
     rows = [
-        *charts(limit=20, min_print=12, max_print=14),
-        *documents(limit=20, min_print=12, max_print=14),
+        *charts(limit=20, small=0, min_print=12, max_print=14),
+        *documents(limit=20, labels=0, min_print=12, max_print=14),
     ]
     assert all(12 <= row.metadata["print_size"] <= 14 for row in rows)
 
 
 def test_pages_are_png_of_real_sizes() -> None:
-    sizes = {Image.open(io.BytesIO(row.images[0])).size for row in documents(limit=40)}
-    assert sizes == {(827, 1169), (560, 1000)}
-    assert {Image.open(io.BytesIO(row.images[0])).size for row in charts(limit=8)} == {(640, 480)}
+    assert sizes(documents(limit=40)) == {(827, 1169), (560, 1000), (280, 150)}
+    assert sizes(documents(limit=8, labels=1)) == {(280, 150)}
+    assert sizes(charts(limit=20)) == {(640, 480), (320, 240)}
+    assert sizes(charts(limit=8, small=0)) == {(640, 480)}
+
+
+def test_a_page_is_asked_more_than_to_read() -> None:
+    skills = Counter(row.metadata["skill"] for row in charts(limit=120))
+    assert set(skills) == {"read", "compare", "extremum", "count", "arithmetic"}
+    assert 0.3 < skills["read"] / 120 < 0.7
+
+
+def test_questions_about_a_page_differ() -> None:
+    page = draw_chart(random.Random(1), "train")
+    asked = pick(random.Random(0), page.questions, 100)
+    assert Counter(asked) == Counter(page.questions)
 
 
 def test_a_position_names_the_mark_it_means() -> None:
