@@ -1,0 +1,79 @@
+"""`python -m tests.bench`: all benchmarks, or one by name with its options."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from curation.embedded import CHECKPOINT
+from tests.bench import direct, scale
+from tests.bench.figure import Figure
+
+NAMES = ("direct", "scale")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line; every option has the default that the bars are stated for."""
+    top = argparse.ArgumentParser(
+        prog="python -m tests.bench",
+        description="Run all benchmarks, or one. Exit code 1 means that a bar was missed.",
+        epilog="`python -m tests.bench NAME --help` lists the options of one benchmark;"
+        ' with make: `make bench ARGS="scale --samples 10000 20000"`.',
+    )
+    commands = top.add_subparsers(dest="name", metavar="NAME")
+    _add_direct(commands.add_parser("direct", help=direct.__doc__, description=direct.__doc__))
+    _add_scale(commands.add_parser("scale", help=scale.__doc__, description=scale.__doc__))
+    return top
+
+
+def _add_direct(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--model", type=Path, default=CHECKPOINT, help="checkpoint to serve")
+    command.add_argument("--samples", type=int, default=96, help="samples a round (96)")
+    command.add_argument("--rounds", type=int, default=5, help="pairs of measurements (5)")
+    command.add_argument("--in-flight", type=int, default=16, help="requests at once (16)")
+
+
+def _add_scale(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--samples",
+        type=int,
+        nargs="+",
+        default=[10_000, 100_000],
+        help="sizes of the runs, growing; the first is compared with the last (10000 100000)",
+    )
+    command.add_argument(
+        "--keep", type=Path, help="an empty folder for the runs, which then stay there"
+    )
+
+
+def figures(options: argparse.Namespace) -> Iterator[Figure]:
+    """What one benchmark measures."""
+    if options.name == "direct":
+        yield from direct.measure(
+            options.model,
+            samples=options.samples,
+            rounds=options.rounds,
+            in_flight=options.in_flight,
+        )
+    else:
+        yield from scale.measure(options.samples, keep=options.keep)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Print figures as they come; the exit code."""
+    commands = parser()
+    options = commands.parse_args(arguments)
+    names = [options.name] if options.name else NAMES
+    chosen = [options if options.name else commands.parse_args([name]) for name in names]
+    met = True
+    for one in chosen:
+        for figure in figures(one):
+            print(figure, flush=True)
+            met = met and figure.met
+    return 0 if met else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.bench import direct, scale
+from tests.bench.__main__ import main, parser
+from tests.bench.figure import Figure
+from tests.scripted_server import ScriptedServer
+
+
+def test_both_sides_of_the_direct_benchmark_send_the_same_requests(tmp_path: Path) -> None:
+    with ScriptedServer() as server:
+        pair = direct.prepare(tmp_path, server.url, samples=6, in_flight=4)
+        direct.stage_rate(pair, seed=3)
+        stage = list(server.requests)
+        server.requests.clear()
+        direct.bare_rate(pair, seed=3)
+        assert direct.compare(pair, 1) > 0
+    assert len(stage) == 6
+    by_seed = {request["seed"]: request for request in stage}
+    assert by_seed == {request["seed"]: request for request in server.requests[:6]}
+    assert server.most_in_flight <= 4
+
+
+def test_a_small_run_is_measured_and_growth_compares_the_sizes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(scale, "MOST_GIB", 0.01)
+    assert main(["scale", "--samples", "60", "--keep", str(tmp_path)]) == 1
+    outcome, figure = capsys.readouterr().out.splitlines()
+    assert outcome.startswith("scale: 60 samples in ")
+    assert "(bar: at most 0.01 GiB) MISSED" in figure
+    assert (tmp_path / "run-60/exports/verl/train-00000.parquet").exists()
+
+
+def test_a_run_that_fails_is_told_with_its_log(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="No model server answers"):
+        scale.run(tmp_path, "http://127.0.0.1:9", 10)
+
+
+@pytest.mark.parametrize(("value", "ceiling", "met"), [(0.9, False, True), (1.0, True, False)])
+def test_a_bar_is_a_floor_or_a_ceiling(value: float, ceiling: bool, met: bool) -> None:
+    assert Figure("rate", value, 0.9, ceiling).met is met
+
+
+def test_the_defaults_are_what_the_bars_are_stated_for() -> None:
+    assert parser().parse_args(["direct"]).rounds == 5
+    assert parser().parse_args(["scale"]).samples == [10_000, 100_000]
