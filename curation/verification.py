@@ -78,7 +78,7 @@ async def replay(rollout: Rollout, dialect: Dialect, bench: Bench) -> Finding:
             return Finding(False, f"action {count} showed other images when run again")
     if count == 0:
         return Finding(None, "nothing to run")
-    return Finding(True, f"{count} actions gave the same again")
+    return Finding(True, f"{count} action{'s' * (count != 1)} gave the same again")
 
 
 def verification(rollout: Rollout, check: str, finding: Finding) -> Verification:
