@@ -36,7 +36,7 @@ _PHASES = (
 )
 _POSITIONAL = (*ORDINALS, "highest", "lowest")
 """Words of questions that only the whole page answers."""
-_RESERVOIR, _FRESH = 400, 2
+_RESERVOIR, _FRESH = 400, 6
 _SHAPES = 40_000
 """More than the questions of easy-VQA's training split: all of them."""
 
