@@ -84,10 +84,11 @@ class Workbench:
     """Gives every rollout a bench of its own."""
 
     sandbox: Sandbox
+    kind: type[Bench] = Bench
 
     @asynccontextmanager
     async def bench(self, images: Sequence[Path], seed: int) -> AsyncIterator[Bench]:
-        bench = Bench(self.sandbox, [path.read_bytes() for path in images], seed)
+        bench = self.kind(self.sandbox, [path.read_bytes() for path in images], seed)
         try:
             yield bench
         finally:

@@ -10,6 +10,7 @@ import duckdb
 
 from curation.errors import RunError
 from curation.runs import Run
+from curation.verification import HOLDS
 
 ALL = "all"
 
@@ -27,12 +28,6 @@ class Funnel:
         header = ("rows", *columns)
         rows = [(label, *(_cell(counts, name) for name in columns)) for label, counts in self.lines]
         return [header, *rows]
-
-    def markdown(self) -> str:
-        """The funnel as a Markdown table."""
-        header, *rows = self.cells()
-        rule = ("---", *("---:" for _ in header[1:]))
-        return "\n".join(f"| {' | '.join(row)} |" for row in (header, rule, *rows))
 
 
 def _cell(counts: Mapping[str, int], column: str) -> str:
@@ -70,8 +65,8 @@ _COUNTS = (
     ),
     (
         "rejected: {}",
-        """SELECT "check", source, count(*) FROM verifications JOIN samples USING (sample_id)
-           WHERE passed IS FALSE OR (passed IS NULL AND "check" = 'correct')
+        f"""SELECT "check", source, count(*) FROM verifications JOIN samples USING (sample_id)
+           WHERE NOT {HOLDS}
            GROUP BY ALL ORDER BY count(*) DESC""",
     ),
     (

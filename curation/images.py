@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ from PIL import Image as Pillow
 from PIL import UnidentifiedImageError
 
 from curation.errors import RunError
-from curation.tables import PARTIAL
+from curation.tables import PARTIAL, sync_rename
 from schemas import Box, Image
 
 EXTENSIONS = {
@@ -83,9 +82,14 @@ def decode(encoded: bytes) -> Pillow.Image:
 
 def crop(encoded: bytes, box: Box) -> bytes:
     """A region of an image as PNG, at its own resolution."""
-    buffer = io.BytesIO()
     region = decode(encoded).crop((box.left, box.top, box.right, box.bottom))
-    region.convert("RGB").save(buffer, format="PNG")
+    return encode_png(region.convert("RGB"))
+
+
+def encode_png(image: Pillow.Image) -> bytes:
+    """An image made here, as PNG."""
+    buffer = io.BytesIO()
+    image.save(buffer, format="PNG")
     return buffer.getvalue()
 
 
@@ -102,11 +106,8 @@ class ImageStore:
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
             partial = path.with_name(path.name + PARTIAL)
-            with partial.open("wb") as file:
-                file.write(encoded)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(partial, path)
+            partial.write_bytes(encoded)
+            sync_rename(partial, path)
         return image.image_id
 
     def path(self, image_id: str) -> Path:

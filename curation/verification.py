@@ -17,6 +17,9 @@ from schemas import Rollout, ToolCall, Verification
 CORRECT = "correct"
 """The one check that must pass; of the others it is enough that they do not fail."""
 
+HOLDS = f"""coalesce(passed, "check" <> '{CORRECT}')"""
+"""SQL over `verifications`: the check speaks for its rollout."""
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:

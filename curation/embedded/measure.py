@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import fmean
 
 from curation.actions import Bench, Effect, Workbench
 from curation.dialects import Call, Code, get_dialect
 from curation.graders import grade
-from curation.images import ImageStore, crop, decode
+from curation.images import ImageStore, crop, decode, encode_png
 from curation.models import ModelClient
 from curation.rollouts import Roller, Sampler, Unit
 from curation.sandbox import Sandbox
 from curation.sources.base import RawSample
 from curation.sources.charts import charts
 from curation.sources.documents import documents
-from curation.sources.drawn import encode_png
 from curation.sources.easy_vqa import easy_vqa
+from curation.stages.decide import RIGHT
 from schemas import Rollout
 
 IN_FLIGHT = 32
@@ -65,7 +63,7 @@ def held_out(samples: int, seed: int = 0) -> HeldOut:
 
 
 class _BlankBench(Bench):
-    """Runs everything, but every image that comes back is blank, at its own size."""
+    """The placebo arm: every image that comes back is blank, at its own size."""
 
     async def act(self, action: Code | Call) -> Effect:
         effect = await super().act(action)
@@ -79,18 +77,6 @@ def _blank(encoded: bytes) -> bytes:
     image = decode(encoded).convert("RGB")
     image.paste("white", (0, 0, image.width, image.height))
     return encode_png(image)
-
-
-class _BlankWorkbench(Workbench):
-    """The placebo arm: tools whose pictures show nothing."""
-
-    @asynccontextmanager
-    async def bench(self, images: Sequence[Path], seed: int) -> AsyncIterator[Bench]:
-        bench = _BlankBench(self.sandbox, [path.read_bytes() for path in images], seed)
-        try:
-            yield bench
-        finally:
-            await bench.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +114,7 @@ class Examiner:
     def _workbench(self, dialect: str, blank: bool) -> Workbench | None:
         if dialect == "direct":
             return None
-        return _BlankWorkbench(self.sandbox) if blank else Workbench(self.sandbox)
+        return Workbench(self.sandbox, _BlankBench if blank else Bench)
 
     def _sampler(self, dialect: str) -> Sampler:
         return Sampler(
@@ -157,7 +143,7 @@ def _tally(sample: RawSample, rollouts: Sequence[Rollout]) -> Tally:
     ]
     return Tally(
         sample,
-        right=sum(found.value is not None and found.value >= 0.5 for found in grades),
+        right=sum(found.value is not None and found.value > RIGHT for found in grades),
         attempts=len(rollouts),
         answered=sum(rollout.stop_reason == "answered" for rollout in rollouts),
         looked=sum(len(rollout.turns) > 1 for rollout in rollouts),

@@ -10,7 +10,6 @@ import random
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from PIL import Image
 from torch import Tensor
 from torch.utils.data import IterableDataset
 
@@ -18,6 +17,7 @@ from curation.embedded import lessons
 from curation.embedded.batches import Encoder
 from curation.embedded.lessons import Lesson
 from curation.embedded.views import MAX_PIXELS
+from curation.images import decode
 from curation.sources.charts import draw_chart
 from curation.sources.documents import draw_document
 from curation.sources.drawn import ORDINALS, Page, Question, pick
@@ -113,7 +113,7 @@ class Lessons:
     def _shapes(self) -> list[Lesson]:
         made = []
         for png, question, answer in self.rng.sample(self.shapes, 64):
-            picture = decode(png)
+            picture = decode(png).convert("RGB")
             dialect = self.rng.choice(("deepeyes", "deepeyes-v2", "direct", "direct"))
             if dialect == "direct":
                 made.append(lessons.direct(picture, question, answer))
@@ -144,12 +144,6 @@ def _legible(page: Page) -> bool:
     """Whether the print is still nine pixels high in the view of the whole page."""
     scale: float = min((MAX_PIXELS / (page.image.width * page.image.height)) ** 0.5, 1.0)
     return scale * float(str(page.settings["print_size"])) >= 9
-
-
-def decode(png: bytes) -> Image.Image:
-    import io
-
-    return Image.open(io.BytesIO(png)).convert("RGB")
 
 
 def kind_at(rng: random.Random, progress: float) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import io
 from collections.abc import Iterable, Sequence
 from html import escape
 
@@ -12,7 +11,7 @@ from PIL import Image as Pillow
 from PIL import ImageDraw
 
 from curation.errors import RunError
-from curation.images import BadImageError, decode
+from curation.images import BadImageError, decode, encode_png
 from curation.runs import Run
 from schemas import Box, Sample, from_table
 
@@ -91,7 +90,5 @@ def embedded(run: Run, image_id: str, boxes: Iterable[Box] = (), *, side: int) -
         image = outlined(run.images.read(image_id), boxes, side=side)
     except (BadImageError, RunError) as error:
         return f"<p><em>Image not shown: {escape(str(error))}</em></p>"
-    buffer = io.BytesIO()
-    image.save(buffer, format="PNG")
-    encoded = base64.b64encode(buffer.getvalue()).decode()
+    encoded = base64.b64encode(encode_png(image)).decode()
     return f'<img src="data:image/png;base64,{encoded}" alt="image {image_id[:12]}">'

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from PIL import Image
 
+from curation.images import encode_png
 from curation.sources.base import RawSample
 from schemas import Box
 
@@ -42,12 +42,6 @@ class Page:
     questions: tuple[Question, ...]
     settings: Mapping[str, object] = field(default_factory=dict)
     """How it was drawn: print size in pixels, number of marks, table, ..."""
-
-
-def encode_png(image: Image.Image) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, format="PNG")
-    return buffer.getvalue()
 
 
 def padded_box(extent: tuple[float, float, float, float], size: tuple[int, int], pad: int) -> Box:

@@ -6,16 +6,12 @@ import hashlib
 import re
 from dataclasses import dataclass
 
-from curation.graders import self_check
+from curation.graders import MAX_ANSWER_CHARS, self_check
 from curation.images import BadImageError, identify
 from curation.sources import RawSample
 from curation.stage import to_json
 from schemas import Box, Image, Sample
 from schemas.sample import ANSWER_KINDS
-
-MAX_ANSWER_CHARS = 1000
-"""From this length on DeepEyes' reward gives 0 to any answer (`vl_agent.py`), so none can be
-verified."""
 
 _RESERVED = re.compile(r"<image>|<video>|<\|[a-z_]+\|>")
 """Text that a chat template or a trainer's loader takes for something else."""

@@ -14,6 +14,7 @@ from curation.stages.decide import RIGHT
 from curation.stages.roll import drive
 from curation.verification import (
     CORRECT,
+    HOLDS,
     Finding,
     correct,
     error_free,
@@ -36,9 +37,9 @@ STAGE = Stage(
 
 PASSED = f"""
     SELECT rollout_id FROM verifications GROUP BY rollout_id
-    HAVING bool_and(coalesce(passed, "check" <> '{CORRECT}'))
+    HAVING bool_and({HOLDS})
 """
-"""SQL: rollouts that no check speaks against; an unknown answer does."""
+"""SQL: rollouts that no check speaks against."""
 
 
 def verify(job: Job) -> Count:
