@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from curation.dialects import Call, Code, Observed
 from curation.dialects.base import IMAGE
 from curation.errors import ToolError
-from curation.sandbox import Sandbox, Session
-from curation.tools import DEEPEYES_TOOLS, Workspace, call_tool
+from curation.sandbox import CellResult, Sandbox, Session
+from curation.tools import Tool, ToolResult, Workspace, call_tool
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,45 +33,74 @@ class Effect:
     """The session is gone; the rollout cannot go on."""
     seconds: float
 
+    @property
+    def said(self) -> str:
+        """What came back on paper: a tool's answer, or what code printed."""
+        return self.observed.stdout if self.observed.answer is None else self.observed.answer
 
-class Bench:
-    """The tools of one rollout; the sandbox session opens with the first code."""
+    @property
+    def error(self) -> str | None:
+        """What went wrong, as it was told to the model."""
+        return self.observed.error or self.observed.stderr or None
+
+
+class Kernel:
+    """The interpreter of one rollout: a sandbox session that opens with the first code."""
 
     def __init__(self, sandbox: Sandbox, images: Sequence[bytes], seed: int) -> None:
-        self._sandbox, self._images, self._seed = sandbox, list(images), seed
+        self._sandbox, self._images, self._seed = sandbox, images, seed
         self._session: Session | None = None
+        self.lost = False
 
-    async def act(self, action: Code | Call) -> Effect:
-        """Execute an action; what goes wrong in it is part of what is observed."""
-        if isinstance(action, Code):
-            return await self._run(action.code)
-        started = time.perf_counter()
-        arguments = json.dumps(action.arguments, ensure_ascii=False)
-        images: tuple[bytes, ...] = ()
+    async def run(self, code: str) -> CellResult:
+        """Run a cell; an image that the sandbox refuses is a lost session."""
         try:
-            workspace = Workspace(self._images)
-            result = call_tool(DEEPEYES_TOOLS, workspace, action.name, action.arguments)
-        except ToolError as error:
-            observed = Observed(error=_plain(str(error)))
-        else:
-            images = result.images
-            observed = Observed(stdout=_plain(result.text), images=len(images))
-        seconds = time.perf_counter() - started
-        return Effect(action.name, arguments, observed, images, False, seconds)
-
-    async def _run(self, code: str) -> Effect:
-        if self._session is None:
-            try:
+            if self._session is None:
                 self._session = await self._sandbox.open(self._images, seed=self._seed)
-            except ValueError as error:  # an image that the sandbox refuses
-                return Effect("python", code, Observed(stderr=str(error)), (), True, 0.0)
-        cell = await self._session.run(code)
-        observed = Observed(_plain(cell.stdout), _plain(cell.stderr), len(cell.images))
-        return Effect("python", code, observed, cell.images, cell.status == "lost", cell.seconds)
+            cell = await self._session.run(code)
+        except ValueError as error:
+            cell = CellResult("", str(error), None, (), "lost", 0.0)
+        self.lost = cell.status == "lost"
+        return cell
 
     async def close(self) -> None:
         if self._session is not None:
             await self._session.close()
+
+
+class Bench:
+    """The code and the tools of one rollout."""
+
+    def __init__(self, kernel: Kernel, tools: Mapping[str, Tool], workspace: Workspace) -> None:
+        self._kernel, self._tools, self._workspace = kernel, tools, workspace
+
+    async def act(self, action: Code | Call) -> Effect:
+        """Execute an action; what goes wrong in it is part of what is observed."""
+        started = time.perf_counter()
+        if isinstance(action, Code):
+            name, arguments = "python", action.code
+            cell = await self._kernel.run(action.code)
+            images = cell.images
+            observed = Observed(_plain(cell.stdout), _plain(cell.stderr), len(images))
+        else:
+            name, arguments = action.name, json.dumps(action.arguments, ensure_ascii=False)
+            observed, images = await self._call(action)
+        seconds = time.perf_counter() - started
+        return Effect(name, arguments, observed, images, self._kernel.lost, seconds)
+
+    async def _call(self, call: Call) -> tuple[Observed, tuple[bytes, ...]]:
+        try:
+            result = await call_tool(self._tools, self._workspace, call.name, call.arguments)
+        except ToolError as error:
+            return Observed(error=_plain(str(error))), ()
+        return Observed(answer=_placed(result), images=len(result.images)), result.images
+
+
+def _placed(result: ToolResult) -> str:
+    """A tool's text with one placeholder an image, after the text unless the tool placed them."""
+    if result.text.count(IMAGE) == len(result.images):
+        return result.text
+    return _plain(result.text) + IMAGE * len(result.images)
 
 
 def _plain(text: str) -> str:
@@ -84,12 +113,16 @@ class Workbench:
     """Gives every rollout a bench of its own."""
 
     sandbox: Sandbox
+    tools: Mapping[str, Tool] = field(default_factory=dict)
     kind: type[Bench] = Bench
 
     @asynccontextmanager
-    async def bench(self, images: Sequence[Path], seed: int) -> AsyncIterator[Bench]:
-        bench = self.kind(self.sandbox, [path.read_bytes() for path in images], seed)
+    async def bench(
+        self, images: Sequence[Path], seed: int, origin_id: str = ""
+    ) -> AsyncIterator[Bench]:
+        encoded = [path.read_bytes() for path in images]
+        kernel = Kernel(self.sandbox, encoded, seed)
         try:
-            yield bench
+            yield self.kind(kernel, self.tools, Workspace(encoded, origin_id, kernel))
         finally:
-            await bench.close()
+            await kernel.close()

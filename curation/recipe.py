@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import filters
-from curation.dialects import DIALECTS
+from curation.dialects import DIALECTS, Dialect, get_dialect
 from curation.presets import Preset
 from curation.sandbox import Limits
+from curation.tools import Tool
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,8 +165,14 @@ class Recipe:
     arms: Arms
     preset: Preset
     teach: Teach | None
+    tools: tuple[Tool, ...]
+    """Beside what a dialect's environment has by itself."""
     sandbox: Limits
     exports: tuple[Export, ...]
+
+    def dialect(self, name: str) -> Dialect:
+        """A dialect whose prompt offers the recipe's tools."""
+        return get_dialect(name, (json.dumps(tool.schema) for tool in self.tools))
 
 
 def attempts(arm: Arm | None) -> int:

@@ -19,6 +19,7 @@ from curation.presets import PRESETS, Preset
 from curation.recipe import Arm, Arms, Export, Filter, Model, Recipe, Source, Teach, attempts
 from curation.sandbox import Limits
 from curation.settings import bind, bind_settings, resolve, unknown
+from curation.tools import DEEPEYES_TOOLS, Tool
 
 SOURCES = {
     "easy_vqa": "curation.sources.easy_vqa:easy_vqa",
@@ -27,6 +28,11 @@ SOURCES = {
     "parquet": "curation.sources.tabular:parquet",
     "jsonl": "curation.sources.tabular:jsonl",
     "hub": "curation.sources.hub:hub",
+}
+TOOLS = {
+    "zoom": "curation.tools.image:zoom",
+    "rotate": "curation.tools.image:rotate",
+    "python": "curation.tools.python:python",
 }
 EXPORTS = ("deepeyes", "deepeyes-v2", "verl", "verl-sft", "llamafactory")
 
@@ -45,6 +51,7 @@ class _File:
     teacher: Mapping[str, Any] | None = None
     arms: Mapping[str, Any] = field(default_factory=dict)
     teach: Mapping[str, Any] | None = None
+    tools: tuple[Mapping[str, Any], ...] = ()
     sandbox: Mapping[str, Any] = field(default_factory=dict)
     exports: tuple[Mapping[str, Any], ...] = ()
 
@@ -89,6 +96,7 @@ def parse_recipe(text: str, name: str) -> Recipe:
         arms=arms,
         preset=_preset(file.decide, arms),
         teach=bind(Teach, file.teach, "teach") if file.teach is not None else None,
+        tools=_tools(file.tools),
         sandbox=bind(Limits, file.sandbox, "sandbox"),
         exports=_exports(file.exports),
     )
@@ -171,6 +179,27 @@ def _preset(table: Mapping[str, Any], arms: Arms) -> Preset:
     return preset
 
 
+def _tools(tables: Sequence[Mapping[str, Any]]) -> tuple[Tool, ...]:
+    tools = tuple(_tool(table, f"tools[{i}]") for i, table in enumerate(tables))
+    names = [tool.name for tool in (*DEEPEYES_TOOLS, *tools)]
+    for name in names:
+        if names.count(name) > 1:
+            raise RecipeError(f"two tools are named {name!r}: give one of them another `name`")
+    return tools
+
+
+def _tool(table: Mapping[str, Any], where: str) -> Tool:
+    use, rest = _taken(table, "use", where)
+    name, settings = _taken(rest, "name", where, default=use.rpartition(":")[2])
+    tool = Tool(name, resolve(use, TOOLS, "tool", where), settings)
+    bind_settings(tool.function, settings, f"{where} ({name})")
+    try:
+        tool.schema  # noqa: B018
+    except TypeError as error:
+        raise RecipeError(f"{where}: {error}") from None
+    return tool
+
+
 def _exports(tables: Sequence[Mapping[str, Any]]) -> tuple[Export, ...]:
     exports = []
     for index, table in enumerate(tables):
@@ -201,6 +230,8 @@ def resolved(recipe: Recipe) -> str:
     lines += _table("[decide]", {"preset": preset, **asdict(recipe.preset)})
     if recipe.teach:
         lines += _table("[teach]", asdict(recipe.teach))
+    for tool in recipe.tools:
+        lines += _table("[[tools]]", {"name": tool.name, "use": tool.use, **tool.settings})
     lines += _table("[sandbox]", asdict(recipe.sandbox))
     for export in recipe.exports:
         lines += _table("[[exports]]", {"target": export.target, **export.settings})

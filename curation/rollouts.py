@@ -25,7 +25,7 @@ from curation.dialects.base import IMAGE
 from curation.errors import RequestError
 from curation.images import ImageStore
 from curation.models import ModelClient, Reply, Sampling
-from curation.recipe import Arm, Model
+from curation.recipe import Arm, Model, Recipe
 from schemas import Message, Rollout, ToolCall, Turn
 
 _TURN_SEED = 1_000_003
@@ -46,27 +46,32 @@ class Sampler:
     max_tokens: int
     max_turns: int
     seed: int
+    tools: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Settings of the recipe's tools by name: they shape what is observed."""
 
     @classmethod
-    def of(
-        cls, name: str, arm: Arm, model: Model, identity: str, dialect: Dialect, seed: int
-    ) -> Sampler:
+    def of(cls, name: str, arm: Arm, model: Model, identity: str, recipe: Recipe) -> Sampler:
+        named = () if arm.dialect == "direct" else recipe.tools
         return cls(
             arm=name,
             model=identity,
-            dialect=dialect,
+            dialect=recipe.dialect(arm.dialect),
             temperature=model.temperature,
             top_p=model.top_p,
             max_tokens=arm.max_tokens or model.max_tokens,
             max_turns=1 if arm.dialect == "direct" else arm.max_turns,
-            seed=seed,
+            seed=recipe.seed,
+            tools={tool.name: tool.settings for tool in named},
         )
 
     @property
     def settings(self) -> dict[str, Any]:
         """Everything that shapes a reply: rollouts made by other settings are not mixed."""
         opening = "".join(message.content for message in self.dialect.opening("", 1))
+        # Tools that a recipe does not name leave no mark: rollouts of earlier runs stay valid.
+        tools = {"tools": self.tools} if self.tools else {}
         return {
+            **tools,
             "model": self.model,
             "dialect": self.dialect.name,
             "prompt": hashlib.sha256(opening.encode()).hexdigest()[:12],
@@ -103,6 +108,8 @@ class Unit:
     images: tuple[Path, ...]
     attempts: Mapping[int, str]
     """Attempt to rollout id."""
+    origin_id: str = ""
+    """The sample's id in its source, which some tools look things up by."""
 
 
 @dataclass(slots=True)
@@ -173,7 +180,7 @@ class Roller:
         """Act on the last turn and ask for the next one, until the conversation stops."""
         if conversation.stop_reason is not None:
             return
-        async with workbench.bench(unit.images, conversation.seed) as bench:
+        async with workbench.bench(unit.images, conversation.seed, unit.origin_id) as bench:
             await self._act(conversation, bench)
             while conversation.stop_reason is None:
                 await self._ask(conversation, unit)
@@ -206,7 +213,7 @@ class Roller:
         conversation.messages += [Message("assistant", turn.text), Message("user", text)]
         conversation.images += [self.store.path(image_id) for image_id in image_ids]
         if effect.lost:
-            conversation.stop("tool_lost", effect.observed.stderr)
+            conversation.stop("tool_lost", effect.error)
 
     def _take(self, conversation: Conversation, reply: Reply, usage: tuple[int, int]) -> None:
         """Add a reply as a turn, and stop unless it asks for an action that may follow."""
@@ -252,10 +259,10 @@ def _tool_call(effect: Effect, text: str, image_ids: tuple[str, ...]) -> ToolCal
         name=effect.name,
         arguments=effect.arguments,
         text=text,
-        stdout=effect.observed.stdout,
+        stdout=effect.said,
         stderr=effect.observed.stderr,
         image_ids=image_ids,
-        error=effect.observed.error or effect.observed.stderr or None,
+        error=effect.error,
         seconds=effect.seconds,
     )
 

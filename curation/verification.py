@@ -74,8 +74,7 @@ async def replay(rollout: Rollout, dialect: Dialect, bench: Bench) -> Finding:
             continue
         count += 1
         effect = await bench.act(action)
-        seen = (effect.observed.stdout, effect.observed.stderr)
-        if seen != (turn.call.stdout, turn.call.stderr):
+        if (effect.said, effect.error) != (turn.call.stdout, turn.call.error):
             return Finding(False, f"action {count} printed something else when run again")
         if tuple(identify(image).image_id for image in effect.images) != turn.call.image_ids:
             return Finding(False, f"action {count} showed other images when run again")

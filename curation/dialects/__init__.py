@@ -4,21 +4,26 @@ What a trainer's environment parses or emits is followed to the letter; the prom
 data to the trainers, are our own words and lie in `prompts/`.
 """
 
+from collections.abc import Iterable
+
 from curation.dialects.base import Action, Answer, Call, Code, Dialect, Fault, Observed
-from curation.dialects.deepeyes import DEEPEYES
-from curation.dialects.deepeyes_v2 import DEEPEYES_V2
-from curation.dialects.direct import DIRECT
+from curation.dialects.deepeyes import DeepEyes
+from curation.dialects.deepeyes_v2 import DeepEyesV2
+from curation.dialects.direct import Direct
 
-DIALECTS: dict[str, Dialect] = {
-    dialect.name: dialect for dialect in (DIRECT, DEEPEYES, DEEPEYES_V2)
-}
+DIALECTS = ("direct", "deepeyes", "deepeyes-v2")
 
 
-def get_dialect(name: str) -> Dialect:
-    """The dialect of that name; KeyError names the known ones."""
-    if name not in DIALECTS:
-        raise KeyError(f"no dialect {name!r}: choose one of {', '.join(DIALECTS)}")
-    return DIALECTS[name]
+def get_dialect(name: str, tools: Iterable[str] = ()) -> Dialect:
+    """The dialect of that name, offering tools of these schemas (JSON); KeyError for no name."""
+    match name:
+        case "direct":
+            return Direct()
+        case "deepeyes":
+            return DeepEyes(tools=tuple(tools))
+        case "deepeyes-v2":
+            return DeepEyesV2(tools=tuple(tools))
+    raise KeyError(f"no dialect {name!r}: choose one of {', '.join(DIALECTS)}")
 
 
 __all__ = [

@@ -54,15 +54,22 @@ class Observed:
     stdout: str = ""
     stderr: str = ""
     images: int = 0
+    answer: str | None = None
+    """A tool's answer, with its placeholders; null where code was run."""
     error: str | None = None
     """A tool's complaint."""
 
 
 class Dialect(Protocol):
-    """One tool-call grammar."""
+    """One tool-call grammar, with the tools that its system prompt offers."""
 
     @property
     def name(self) -> str: ...
+
+    @property
+    def tools(self) -> tuple[str, ...]:
+        """Schemas of the recipe's tools as JSON, beside what the dialect always has."""
+        ...
 
     @property
     def stop(self) -> tuple[str, ...]:
@@ -89,7 +96,7 @@ def opening(system: str, question: str, suffix: str, image_count: int) -> list[M
     """The layout that all dialects share: images, newline, question, suffix."""
     placeholders = IMAGE * image_count + "\n" if image_count else ""
     return [
-        Message("system", prompt(system)),
+        Message("system", system),
         Message("user", f"{placeholders}{question}{suffix}"),
     ]
 

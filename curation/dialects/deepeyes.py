@@ -18,6 +18,7 @@ from curation.dialects.base import (
     final_answer,
     last_block,
     opening,
+    prompt,
 )
 from schemas import Message
 
@@ -33,9 +34,12 @@ class DeepEyes:
 
     name: str = "deepeyes"
     stop: tuple[str, ...] = ("</tool_call>", "</answer>")
+    tools: tuple[str, ...] = ()
 
     def opening(self, question: str, image_count: int) -> list[Message]:
-        return opening("deepeyes", f"Question: {question}", _SUFFIX, image_count)
+        own, end, rest = prompt("deepeyes").partition("</tools>\n\n")
+        listed = "".join(f"{schema}\n" for schema in self.tools)
+        return opening(own + listed + end + rest, f"Question: {question}", _SUFFIX, image_count)
 
     def parse(self, text: str) -> Action:
         return final_answer(text) or parse_call(text)
@@ -43,7 +47,8 @@ class DeepEyes:
     def observation(self, observed: Observed) -> str:
         if observed.error is not None:
             return f"Error: {observed.error}"
-        return f"<tool_response>{IMAGE * observed.images}{_SUFFIX}</tool_response>"
+        seen = IMAGE * observed.images if observed.answer is None else observed.answer
+        return f"<tool_response>{seen}{_SUFFIX}</tool_response>"
 
 
 def parse_call(text: str) -> Call | Fault:
@@ -59,6 +64,3 @@ def parse_call(text: str) -> Call | Fault:
     if not isinstance(name, str) or not isinstance(arguments, dict):
         return Fault("bad_json")
     return Call(name, arguments)
-
-
-DEEPEYES = DeepEyes()

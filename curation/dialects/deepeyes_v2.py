@@ -18,6 +18,7 @@ from curation.dialects.base import (
     final_answer,
     last_block,
     opening,
+    prompt,
 )
 from curation.dialects.deepeyes import parse_call
 from schemas import Message
@@ -35,9 +36,14 @@ class DeepEyesV2:
 
     name: str = "deepeyes-v2"
     stop: tuple[str, ...] = ("</code>", "</tool_call>", "</answer>")
+    tools: tuple[str, ...] = ()
 
     def opening(self, question: str, image_count: int) -> list[Message]:
-        return opening("deepeyes_v2", question, _SUFFIX, image_count)
+        system = prompt("deepeyes_v2")
+        if self.tools:
+            listed = prompt("deepeyes_v2_tools").replace("{schemas}", "\n".join(self.tools))
+            system = f"{system}\n\n{listed}"
+        return opening(system, question, _SUFFIX, image_count)
 
     def parse(self, text: str) -> Action:
         answer = final_answer(text)
@@ -52,12 +58,11 @@ class DeepEyesV2:
     def observation(self, observed: Observed) -> str:
         if observed.error is not None:
             return f"<tool_response>\nError: {observed.error}\n</tool_response>"
+        if observed.answer is not None:
+            return f"<tool_response>\n{observed.answer}\n</tool_response>"
         text = (
             "Code execution result:\n"
             f"stdout:\n```\n{observed.stdout.strip()}\n```\n\n"
             f"stderr:\n```\n{observed.stderr.strip()}\n```"
         )
         return text + (f"\n\nImages:\n{IMAGE * observed.images}" if observed.images else "")
-
-
-DEEPEYES_V2 = DeepEyesV2()

@@ -19,6 +19,7 @@ from curation.sources.charts import charts
 from curation.sources.documents import documents
 from curation.sources.easy_vqa import easy_vqa
 from curation.stages.decide import RIGHT
+from curation.tools import toolbox
 from schemas import Rollout
 
 IN_FLIGHT = 32
@@ -114,7 +115,7 @@ class Examiner:
     def _workbench(self, dialect: str, blank: bool) -> Workbench | None:
         if dialect == "direct":
             return None
-        return Workbench(self.sandbox, _BlankBench if blank else Bench)
+        return Workbench(self.sandbox, toolbox(dialect), _BlankBench if blank else Bench)
 
     def _sampler(self, dialect: str) -> Sampler:
         return Sampler(

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from curation.exporters.checks import Rule
+from curation.tools import Tool
 from schemas import Benefit, Message, Sample, Trajectory
 
 
@@ -21,6 +22,8 @@ class ExportRow:
     """Encoded as they were pulled in: the trajectory's if there is one, else the sample's."""
     dialect: str
     """The dialect in which the sample was measured with tools."""
+    tools: tuple[Tool, ...] = ()
+    """The recipe's tools, which it was measured with beside the dialect's own."""
     trajectory: Trajectory | None = None
     benefit: Benefit | None = None
 
@@ -39,6 +42,11 @@ class Target(Protocol):
     @property
     def DIALECT(self) -> str | None:
         """The dialect that the trainer's environment speaks; null when rows bring their own."""
+        ...
+
+    @property
+    def TOOLS(self) -> tuple[str, ...]:
+        """Tools that the trainer's environment has beside those of its dialect."""
         ...
 
     @property

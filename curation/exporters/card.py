@@ -24,12 +24,15 @@ class Tally:
     """Rows left out by rule."""
     dialects: Counter[str] = field(default_factory=Counter)
     """Exported rows by the dialect that measured or wrote them."""
+    tools: set[str] = field(default_factory=set)
+    """Tools of the recipe with which rows were measured."""
     images: int = 0
 
     def keep(self, example: ExportRow, images: int) -> None:
         sample, trajectory = example.sample, example.trajectory
         self.mix[sample.source, sample.category, sample.license] += 1
         self.dialects[trajectory.dialect if trajectory else example.dialect] += 1
+        self.tools.update(tool.name for tool in example.tools)
         self.images += images
 
     def leave_out(self, complaint: Complaint) -> None:
@@ -137,5 +140,10 @@ def _limits(target: Target, tally: Tally) -> list[str]:
             f"{others:,} rows were measured with tools in another dialect than"
             f" {target.DIALECT}, which this trainer's environment speaks and their prompts use:"
             " their tool benefit was measured under other prompts."
+        )
+    if lacking := sorted(tally.tools - set(target.TOOLS)):
+        notes.append(
+            f"Measured with tools that this trainer's environment does not have and its prompts"
+            f" therefore do not offer: {', '.join(lacking)}."
         )
     return notes

@@ -20,6 +20,7 @@ from schemas import Message, Sample
 NAME = "deepeyes"
 KIND = "rl"
 DIALECT = "deepeyes"
+TOOLS: tuple[str, ...] = ()
 ENV_NAME = "visual_toolbox_v2"
 
 MATH = "thinklite_eureka"
@@ -65,7 +66,7 @@ def row(example: ExportRow, *, index: str, split: str) -> dict[str, Any]:
     sample = example.sample
     data_source = DATA_SOURCES.get(sample.category, sample.category)
     math = data_source == MATH
-    prompt = _math_prompt(sample) if math else tool_prompt(DIALECT, sample)
+    prompt = _math_prompt(sample) if math else tool_prompt(DIALECT, example, TOOLS)
     columns = rl_columns(example, prompt, data_source=data_source, index=index, split=split)
     return columns | {"env_name": "" if math else ENV_NAME}
 

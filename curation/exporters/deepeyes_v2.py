@@ -18,6 +18,7 @@ from curation.exporters.rl_rules import RL
 NAME = "deepeyes-v2"
 KIND = "rl"
 DIALECT = "deepeyes-v2"
+TOOLS: tuple[str, ...] = ("search", "image_search")
 ENV_NAME = "deepeyes_v2"
 
 DATA_SOURCES = {
@@ -48,7 +49,7 @@ NOTES = (
 def row(example: ExportRow, *, index: str, split: str) -> dict[str, Any]:
     """One sample; columns as SCHEMA."""
     sample = example.sample
-    prompt = tool_prompt(DIALECT, sample)
+    prompt = tool_prompt(DIALECT, example, TOOLS)
     data_source = DATA_SOURCES.get(sample.category, sample.category)
     columns = rl_columns(example, prompt, data_source=data_source, index=index, split=split)
     return columns | {"env_name": ENV_NAME}

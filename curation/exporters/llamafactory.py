@@ -15,6 +15,7 @@ from curation.exporters.sft_rules import SFT
 NAME = "llamafactory"
 KIND = "sft"
 DIALECT = None
+TOOLS: tuple[str, ...] = ()
 SCHEMA = SFT_SCHEMA
 RULES = (types(SCHEMA), *COMMON, *SFT)
 NOTES = (

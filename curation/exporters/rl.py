@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import pyarrow as pa
 
 from curation.dialects import get_dialect
 from curation.exporters.base import CHAT, IMAGES, ExportRow, chat, pictures
-from schemas import Message, Sample
+from schemas import Message
 
 REWARD_MODEL = pa.struct([("style", pa.string()), ("ground_truth", pa.string())])
 EXTRA_INFO = pa.struct(
@@ -61,6 +62,9 @@ def rl_columns(
     }
 
 
-def tool_prompt(dialect: str, sample: Sample) -> list[Message]:
-    """The very prompt under which the sample was measured with tools."""
-    return get_dialect(dialect).opening(sample.question, len(sample.image_ids))
+def tool_prompt(dialect: str, example: ExportRow, offers: Collection[str]) -> list[Message]:
+    """The very prompt under which the sample was measured with tools, less those tools of the
+    recipe that the trainer's environment does not have."""
+    schemas = (json.dumps(tool.schema) for tool in example.tools if tool.name in offers)
+    sample = example.sample
+    return get_dialect(dialect, schemas).opening(sample.question, len(sample.image_ids))

@@ -23,6 +23,7 @@ from curation.exporters.rl_rules import RL
 NAME = "verl"
 KIND = "rl"
 DIALECT = "deepeyes"
+TOOLS: tuple[str, ...] = ()
 AGENT_NAME = "tool_agent"
 TOOL = "image_zoom_in_tool"
 
@@ -56,7 +57,7 @@ _TEMPLATES = Path(__file__).parent / "templates"
 def row(example: ExportRow, *, index: str, split: str) -> dict[str, Any]:
     """One sample; columns as SCHEMA."""
     sample = example.sample
-    prompt = tool_prompt(DIALECT, sample)
+    prompt = tool_prompt(DIALECT, example, TOOLS)
     data_source = f"toolsight/{sample.category}"
     columns = rl_columns(example, prompt, data_source=data_source, index=index, split=split)
     columns["extra_info"] |= {"need_tools_kwargs": False, "tool_selection": [TOOL]}

@@ -14,6 +14,7 @@ from curation.exporters.sft_rules import SFT
 NAME = "verl-sft"
 KIND = "sft"
 DIALECT = None
+TOOLS: tuple[str, ...] = ()
 SCHEMA = SFT_SCHEMA
 RULES = (types(SCHEMA), *COMMON, *SFT)
 NOTES = (

@@ -7,11 +7,11 @@ from html import escape
 
 import duckdb
 
-from curation.dialects import get_dialect
 from curation.dialects.base import IMAGE
 from curation.errors import RunError
 from curation.look.page import badge, mark, page, question, tagged, whence
 from curation.look.pictures import embedded, find_sample, sample_images
+from curation.recipe_file import load_recipe
 from curation.runs import Run
 from curation.verification import CORRECT
 from schemas import Rollout, Sample, ToolCall, Turn, from_table
@@ -43,7 +43,7 @@ def _card(run: Run, db: duckdb.DuckDBPyConnection, rollout_id: str) -> str:
     return f"""<article><header>{_outcome(checks)} {whence(sample)}
         <small>· {escape(rollout.arm)}, attempt {rollout.attempt}</small></header>
         <div class="columns"><div>{sample_images(run, sample)}</div>
-        <div>{question(sample)}{_checks(checks)}{_prompt(rollout, sample)}</div></div>
+        <div>{question(sample)}{_checks(checks)}{_prompt(run, rollout, sample)}</div></div>
         {turns}</article>"""
 
 
@@ -76,8 +76,9 @@ def _checks(checks: Sequence[Check]) -> str:
     return f'<h5>Checks</h5><ul class="checks">{"".join(lines)}</ul>' if checks else ""
 
 
-def _prompt(rollout: Rollout, sample: Sample) -> str:
-    opening = get_dialect(rollout.dialect).opening(sample.question, len(sample.image_ids))
+def _prompt(run: Run, rollout: Rollout, sample: Sample) -> str:
+    dialect = load_recipe(run.recipe_path).dialect(rollout.dialect)
+    opening = dialect.opening(sample.question, len(sample.image_ids))
     messages = "".join(f"<h5>{message.role}</h5>{tagged(message.content)}" for message in opening)
     return f"<details><summary>The prompt ({rollout.dialect})</summary>{messages}</details>"
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from curation.dialects import get_dialect
+from curation.dialects import Dialect
 from curation.job import Job
 from curation.recipe import Teach
 from curation.stage import Count, batches, to_json
@@ -46,13 +46,16 @@ def chosen_sql(teach: Teach) -> str:
 
 def _trajectories(job: Job, teach: Teach) -> Iterator[pa.Table]:
     for batch in batches(job.run, chosen_sql(teach), rows=256):
-        yield to_table(Trajectory, map(trajectory, batch.to_pylist()))
+        yield to_table(
+            Trajectory,
+            (trajectory(row, job.recipe.dialect(row["dialect"])) for row in batch.to_pylist()),
+        )
 
 
-def trajectory(row: dict[str, Any]) -> Trajectory:
+def trajectory(row: dict[str, Any], dialect: Dialect) -> Trajectory:
     """A rollout as the conversation that it was, observations as user turns."""
     rollout = from_dict(Rollout, row)
-    opening = get_dialect(rollout.dialect).opening(row["question"], len(row["image_ids"]))
+    opening = dialect.opening(row["question"], len(row["image_ids"]))
     messages = list(opening)
     for turn in rollout.turns:
         messages.append(Message("assistant", turn.text))

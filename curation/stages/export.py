@@ -12,6 +12,7 @@ from curation.manifest import Exported, read_manifest
 from curation.recipe import Export, Recipe
 from curation.runs import Run
 from curation.stage import Count, batches, query_rows, to_json
+from curation.tools import Tool
 from schemas import Benefit, Sample, Trajectory
 from schemas.arrow import from_dict
 
@@ -58,7 +59,7 @@ def fingerprint(run: Run, chosen: Export) -> str:
 def export_rows(run: Run, recipe: Recipe, target: str) -> Iterator[ExportRow]:
     """The rows of a target: RL samples, or verified trajectories."""
     if get_target(target).KIND == "rl":
-        return _samples(run, rl_dialect(recipe, target))
+        return _samples(run, rl_dialect(recipe, target), recipe.tools)
     return _trajectories(run)
 
 
@@ -71,11 +72,11 @@ def rl_dialect(recipe: Recipe, target: str) -> str:
     return tools.dialect if tools else next(name for name in DIALECTS if name != "direct")
 
 
-def _samples(run: Run, dialect: str) -> Iterator[ExportRow]:
+def _samples(run: Run, dialect: str, tools: tuple[Tool, ...]) -> Iterator[ExportRow]:
     for row in query_rows(run, f"SELECT * {_RL}", rows=_BATCH):
         sample = from_dict(Sample, row)
         images = [run.images.read(image_id) for image_id in sample.image_ids]
-        yield ExportRow(sample, images, dialect, benefit=from_dict(Benefit, row))
+        yield ExportRow(sample, images, dialect, tools, benefit=from_dict(Benefit, row))
 
 
 def _trajectories(run: Run) -> Iterator[ExportRow]:
@@ -86,4 +87,4 @@ def _trajectories(run: Run) -> Iterator[ExportRow]:
         known = row["benefits"] and row["benefits"]["sample_id"]
         benefit = from_dict(Benefit, row["benefits"]) if known else None
         sample = from_dict(Sample, row["samples"])
-        yield ExportRow(sample, images, trajectory.dialect, trajectory, benefit)
+        yield ExportRow(sample, images, trajectory.dialect, trajectory=trajectory, benefit=benefit)

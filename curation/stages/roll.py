@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from curation.actions import Workbench
-from curation.dialects import get_dialect
 from curation.errors import RunError
 from curation.images import crop
 from curation.job import Job, check_model
@@ -33,6 +32,7 @@ from curation.stage import (
     query_rows,
 )
 from curation.stages.decide import direct_holds
+from curation.tools import toolbox
 from schemas import Box, Quarantined, Rollout
 
 T = TypeVar("T")
@@ -52,7 +52,7 @@ def roll(job: Job, name: str) -> Count:
     """
     arm, model = arm_of(job.recipe, name)
     identity = check_model(model)
-    sampler = Sampler.of(name, arm, model, identity, get_dialect(arm.dialect), job.recipe.seed)
+    sampler = Sampler.of(name, arm, model, identity, job.recipe)
     stage = roll_stage(job.recipe, sampler, arm.n)
     job.run.table(stage.table).check_settings(name, sampler.settings)
     owed = job.owed(stage)
@@ -110,7 +110,7 @@ async def _roll(job: Job, model: Model, sampler: Sampler, stage: Stage, owed: in
         if sampler.dialect.name != "direct":
             sandbox = await stack.enter_async_context(Sandbox(job.recipe.sandbox))
             job.probes.update(sandbox.probes)
-            workbench = Workbench(sandbox)
+            workbench = Workbench(sandbox, toolbox(sampler.dialect.name, job.recipe.tools))
         writer = PartWriter(job.run.table("rollouts"), stage.name, sampler.settings)
         quarantine = quarantine_writer(job.run, stage.name)
         meter = job.reporter.stage(stage.name, owed, "rollouts")
@@ -156,7 +156,8 @@ def _units(run: Run, stage: Stage) -> Iterator[Unit]:
     rows = query_rows(
         run,
         f"""
-        SELECT samples.sample_id, source, question, image_ids, evidence, attempts, rollout_ids
+        SELECT samples.sample_id, source, question, image_ids, evidence, attempts, rollout_ids,
+               origin_id
         FROM (
             SELECT wanted.sample_id, list(wanted.attempt ORDER BY wanted.attempt) AS attempts,
                    list(wanted.rollout_id ORDER BY wanted.attempt) AS rollout_ids
@@ -168,7 +169,9 @@ def _units(run: Run, stage: Stage) -> Iterator[Unit]:
     for row in rows:
         for attempts in _consecutive(dict(zip(row["attempts"], row["rollout_ids"], strict=True))):
             paths = images(run, row)
-            yield Unit(row["sample_id"], row["source"], row["question"], paths, attempts)
+            yield Unit(
+                row["sample_id"], row["source"], row["question"], paths, attempts, row["origin_id"]
+            )
 
 
 def _consecutive(attempts: Mapping[int, str]) -> Iterator[dict[int, str]]:

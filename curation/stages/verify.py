@@ -6,12 +6,12 @@ import asyncio
 from typing import Any
 
 from curation.actions import Workbench
-from curation.dialects import get_dialect
 from curation.job import Job
 from curation.sandbox import Sandbox
 from curation.stage import Count, PartWriter, Stage, count_stage, query_rows
 from curation.stages.decide import RIGHT
 from curation.stages.roll import drive
+from curation.tools import toolbox
 from curation.verification import (
     CORRECT,
     HOLDS,
@@ -29,7 +29,7 @@ STAGE = Stage(
     name="verify",
     table="verifications",
     key="rollout_id",
-    wanted="""SELECT rollouts.*, value, explanation, image_ids
+    wanted="""SELECT rollouts.*, value, explanation, image_ids, origin_id
               FROM rollouts JOIN scores USING (rollout_id)
               JOIN samples ON samples.sample_id = rollouts.sample_id
               WHERE arm = 'teacher'""",
@@ -59,7 +59,8 @@ async def _verify(job: Job, owed: int) -> None:
     ):
         async with Sandbox(job.recipe.sandbox) as sandbox:
             job.probes.update(sandbox.probes)
-            workbench = Workbench(sandbox)
+            spoken = job.recipe.teach.dialect if job.recipe.teach else ""
+            workbench = Workbench(sandbox, toolbox(spoken, job.recipe.tools))
 
             async def work(row: dict[str, Any]) -> list[Verification]:
                 return await findings(job, workbench, row)
@@ -75,7 +76,7 @@ async def _verify(job: Job, owed: int) -> None:
 async def findings(job: Job, workbench: Workbench, row: dict[str, Any]) -> list[Verification]:
     """All checks of one rollout; it is run again only when nothing else speaks against it."""
     rollout = from_dict(Rollout, row)
-    dialect = get_dialect(rollout.dialect)
+    dialect = job.recipe.dialect(rollout.dialect)
     found = {
         "answered": Finding(rollout.stop_reason == "answered", rollout.stop_reason),
         CORRECT: correct(row["value"], row["explanation"], RIGHT),
@@ -84,7 +85,7 @@ async def findings(job: Job, workbench: Workbench, row: dict[str, Any]) -> list[
     }
     if all(finding.passed for finding in found.values()):
         images = [job.run.images.path(image_id) for image_id in row["image_ids"]]
-        async with workbench.bench(images, rollout.seed) as bench:
+        async with workbench.bench(images, rollout.seed, row["origin_id"]) as bench:
             found["replay"] = await replay(rollout, dialect, bench)
     else:
         found["replay"] = Finding(None, "not run again: another check failed")

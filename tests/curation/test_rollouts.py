@@ -13,6 +13,7 @@ from curation.images import ImageStore
 from curation.models import ModelClient
 from curation.rollouts import Roller, Sampler, Unit, sample_seed
 from curation.sandbox import Limits, Sandbox
+from curation.tools import toolbox
 from schemas import Rollout
 from tests.curation.scene import picture
 from tests.scripted_server import Fault, ReplyFunction, ScriptedServer, images_of, text_of
@@ -52,7 +53,7 @@ def roll(
             ModelClient([server.url], retries=0) as client,
             Sandbox(Limits(cell_seconds=60)) as sandbox,
         ):
-            bench = None if dialect == "direct" else Workbench(sandbox)
+            bench = None if dialect == "direct" else Workbench(sandbox, toolbox(dialect))
             return await Roller(sampler, client, store, bench).roll(unit)
 
     return asyncio.run(go())

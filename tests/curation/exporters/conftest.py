@@ -92,6 +92,6 @@ def make_row() -> MakeRow:
             return ExportRow(sample, images, "deepeyes-v2", benefit=benefit)
         crop = encode(32, 40, seed=number, form="WEBP")
         trajectory = trajectory_of(sample, crop)
-        return ExportRow(sample, [*images, crop], "deepeyes-v2", trajectory, benefit)
+        return ExportRow(sample, [*images, crop], "deepeyes-v2", (), trajectory, benefit)
 
     return make

@@ -13,6 +13,7 @@ import pytest
 
 from curation.errors import ExportError
 from curation.exporters import TARGETS, ExportRow, get_target, write_export
+from curation.tools import Tool, zoom
 
 MakeImage = Callable[..., bytes]
 MakeRow = Callable[..., ExportRow]
@@ -226,6 +227,18 @@ def test_card_says_when_rows_were_measured_in_another_dialect(
     write_export("deepeyes-v2", [make_row("deepeyes-v2")], tmp_path / "v2")
     assert "another dialect" in (tmp_path / "v1" / "README.md").read_text()
     assert "another dialect" not in (tmp_path / "v2" / "README.md").read_text()
+
+
+def test_prompts_offer_only_the_tools_that_the_environment_has(
+    tmp_path: Path, make_row: MakeRow
+) -> None:
+    tools = (Tool("search", zoom), Tool("measure", zoom))
+    example = replace(make_row("deepeyes-v2"), tools=tools)
+    (shard,) = write_export("deepeyes-v2", [example], tmp_path / "v2").shards
+    prompt = pq.read_table(tmp_path / "v2" / shard.name)["prompt"][0].as_py()
+    assert '"name": "search"' in prompt[0]["content"]
+    assert '"name": "measure"' not in prompt[0]["content"]
+    assert "do not offer: measure." in (tmp_path / "v2" / "README.md").read_text()
 
 
 @pytest.mark.parametrize("target", TARGETS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from curation.errors import ToolError
-from curation.tools import DEEPEYES_TOOLS, ToolResult, Workspace, call_tool, tool_schema, zoom
+from curation.tools import Tool, ToolResult, Workspace, call_tool, tool_schema, toolbox, zoom
 
 
 def count(
@@ -23,7 +23,12 @@ def count(
     return ToolResult(text=f"{what} {at_most} {exact} {seed}")
 
 
-TOOLS = {"count": count}
+async def wait(workspace: Workspace, for_what: str) -> ToolResult:
+    """Wait for something."""
+    return ToolResult(f"waited for {for_what}")
+
+
+TOOLS = {"count": Tool("count", count, {"seed": 7}), "wait": Tool("wait", wait)}
 
 
 def test_schema_of_a_function() -> None:
@@ -62,28 +67,36 @@ def test_type_without_a_schema_is_a_bug() -> None:
         tool_schema(tool)
 
 
-def test_call_passes_what_the_model_gave() -> None:
-    assert call_tool(TOOLS, Workspace(), "count", {"what": "cats", "at_most": 2}) == ToolResult(
-        text="cats 2 False 0"
-    )
+async def test_call_passes_what_the_model_gave_and_the_recipes_settings() -> None:
+    result = await call_tool(TOOLS, Workspace(), "count", {"what": "cats", "at_most": 2})
+    assert result == ToolResult(text="cats 2 False 7")
+
+
+async def test_tool_may_wait() -> None:
+    result = await call_tool(TOOLS, Workspace(), "wait", {"for_what": "rain"})
+    assert result == ToolResult("waited for rain")
 
 
 @pytest.mark.parametrize(
     ("name", "arguments", "complaint"),
     [
-        ("counts", {}, "no tool is called 'counts': the tools are count"),
+        ("counts", {}, "no tool is called 'counts': the tools are count, wait"),
         ("count", {}, "count needs 'what'"),
         ("count", {"what": "cats", "seed": 1}, "count does not take 'seed'"),
+        ("count", {"what": 3}, "count needs 'what' as string"),
+        ("count", {"what": "cats", "at_most": True}, "count needs 'at_most' as integer"),
         ("count", {"workspace": None}, "count does not take 'workspace' and needs 'what'"),
     ],
 )
-def test_call_that_does_not_fit_is_told(
+async def test_call_that_does_not_fit_is_told(
     name: str, arguments: dict[str, object], complaint: str
 ) -> None:
     with pytest.raises(ToolError, match=complaint):
-        call_tool(TOOLS, Workspace(), name, arguments)
+        await call_tool(TOOLS, Workspace(), name, arguments)
 
 
-def test_deepeyes_tools_run_by_their_published_names() -> None:
+async def test_deepeyes_tools_run_by_their_published_names() -> None:
+    tools = toolbox("deepeyes", [Tool("count", count)])
+    assert sorted(tools) == ["count", "image_rotate_tool", "image_zoom_in_tool"]
     with pytest.raises(ToolError, match="no image"):
-        call_tool(DEEPEYES_TOOLS, Workspace(), "image_zoom_in_tool", {"bbox_2d": [0, 0, 9, 9]})
+        await call_tool(tools, Workspace(), "image_zoom_in_tool", {"bbox_2d": [0, 0, 9, 9]})
