@@ -34,7 +34,12 @@ class Tally:
 
 
 class Rule(Protocol):
-    """What decides a sample by its tally; an unscored attempt could have been either."""
+    """What decides a sample by its tally; an unscored attempt could have been either.
+
+    Rules are values: equal ones hash alike, and what follows from a rule is computed once.
+    """
+
+    def __hash__(self) -> int: ...
 
     @property
     def n(self) -> int:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -44,6 +44,8 @@ class Fault:
 Text = str | tuple[str, str]
 """A reply, or a reply with its finish reason."""
 ReplyFunction = Callable[[Request], Sequence[Text] | Fault]
+Service = Callable[[Request, Sequence[Text]], Awaitable[None]]
+"""Waits as long as a server would work on these replies."""
 
 
 def echo(request: Request) -> list[str]:
@@ -88,9 +90,11 @@ class ScriptedServer:
         model: str = "scripted",
         port: int = 0,
         record: bool = True,
+        service: Service | None = None,
     ) -> None:
         """`record=False` keeps no requests, for runs of a hundred thousand."""
         self.reply = reply
+        self.service = service
         self.count = 0
         """Chat requests that arrived."""
         self.requests: list[Request] = []
@@ -154,6 +158,8 @@ class ScriptedServer:
             outcome = self.reply(body)
             if isinstance(outcome, Fault):
                 return await _fail(request, outcome)
+            if self.service is not None:
+                await self.service(body, outcome)
             return web.json_response(_completion(self._model, outcome))
         finally:
             self._in_flight -= 1

@@ -1,0 +1,95 @@
+"""What attempts at one sample say about it: pass rate, benefit of tools, each with an interval.
+
+Intervals are Jeffreys': the central 95 % of the Beta(right + 1/2, wrong + 1/2) posterior, closed at
+0 where nothing is right and at 1 where nothing is wrong (Brown, Cai and DasGupta, "Interval
+estimation for a binomial proportion", Statistical Science 16, 2001). They follow from the
+likelihood, and a stopping rule does not change that, so that one interval serves full draws,
+curtailed ones and sequential tests. Inverting the exact distribution of the stopped draw with
+Clopper-Pearson's or mid-p tails was measured too: on a handful of attempts it covers 97 to 99 %.
+
+At a single pass rate the cover of 95 % intervals on up to eight attempts swings between 85 and
+100 %, as that of every such interval does; over a pool of samples it is 94 to 97 %
+(`python -m tests.bench estimates`).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+
+from scipy.special import betaincinv
+
+from curation.rules import Tally
+
+LEVEL = 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A number and the interval that holds the true one in `level` of the cases."""
+
+    value: float
+    low: float
+    high: float
+
+
+@lru_cache(maxsize=4096)
+def pass_rate(tally: Tally, *, level: float = LEVEL) -> Estimate | None:
+    """The right share of the scored attempts, the maximum likelihood estimate under every stopping
+    rule; None where none is scored. For averages over samples that stopped early see
+    `curation.plans.unbiased_rate`."""
+    right, wrong = tally.right, tally.wrong
+    if right + wrong == 0:
+        return None
+    tail = (1 - level) / 2
+    low = float(betaincinv(right + 0.5, wrong + 0.5, tail)) if right else 0.0
+    high = float(betaincinv(right + 0.5, wrong + 0.5, 1 - tail)) if wrong else 1.0
+    return Estimate(right / (right + wrong), low, high)
+
+
+@lru_cache(maxsize=4096)
+def difference(arm: Tally, other: Tally, *, level: float = LEVEL) -> Estimate | None:
+    """How much more often the sample is solved in one arm than in another; None where an arm has
+    nothing scored.
+
+    Attempts of two arms are independent and may differ in number. The interval combines those of
+    the two rates (Newcombe, "Interval estimation for the difference between independent
+    proportions", Statistics in Medicine 17, 1998, method 10; with other intervals than Wilson's:
+    Zou and Donner, Statistics in Medicine 27, 2008).
+    """
+    first, second = pass_rate(arm, level=level), pass_rate(other, level=level)
+    if first is None or second is None:
+        return None
+    value = first.value - second.value
+    down = math.hypot(first.value - first.low, second.high - second.value)
+    up = math.hypot(first.high - first.value, second.value - second.low)
+    return Estimate(value, value - down, value + up)
+
+
+def tools_help(
+    tools: Tally,
+    direct: Tally,
+    placebo: Tally | None = None,
+    *,
+    above: float = 0.0,
+    level: float = LEVEL,
+) -> bool | None:
+    """Whether tools are known to solve the sample more often, and not by their prompt alone.
+
+    The interval of tools less direct must lie above `above`, and that of tools less placebo above
+    0. Attempts must be fresh: those that chose the sample flatter the benefit. Tools that do
+    nothing pass in at most 5 % of samples, whatever their pass rate. To pass in at least 95 %, a
+    sample solved in 10 % of attempts without tools must be solved in 71 % with them on 16 attempts
+    an arm, in 88 % on 8, in 52 % on 32 (`python -m tests.bench estimates`).
+
+    Returns:
+        None where an arm that was asked for has nothing scored.
+    """
+    benefit = difference(tools, direct, level=level)
+    if benefit is None:
+        return None
+    if placebo is None:
+        return benefit.low > above
+    effect = difference(tools, placebo, level=level)
+    return None if effect is None else benefit.low > above and effect.low > 0
