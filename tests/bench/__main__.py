@@ -8,10 +8,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from curation.embedded import CHECKPOINT
-from tests.bench import direct, scale
+from tests.bench import curtail, direct, estimates, scale
 from tests.bench.figure import Figure
 
-NAMES = ("direct", "scale")
+NAMES = ("direct", "scale", "curtail", "estimates")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -25,6 +25,9 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="name", metavar="NAME")
     _add_direct(commands.add_parser("direct", help=direct.__doc__, description=direct.__doc__))
     _add_scale(commands.add_parser("scale", help=scale.__doc__, description=scale.__doc__))
+    for pure in (curtail, estimates):
+        name = pure.__name__.rpartition(".")[2]
+        _add_simulated(commands.add_parser(name, help=pure.__doc__, description=pure.__doc__))
     return top
 
 
@@ -48,6 +51,10 @@ def _add_scale(command: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_simulated(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--samples", type=int, default=10_000, help="samples a pool (10000)")
+
+
 def figures(options: argparse.Namespace) -> Iterator[Figure]:
     """What one benchmark measures."""
     if options.name == "direct":
@@ -57,8 +64,12 @@ def figures(options: argparse.Namespace) -> Iterator[Figure]:
             rounds=options.rounds,
             in_flight=options.in_flight,
         )
-    else:
+    elif options.name == "scale":
         yield from scale.measure(options.samples, keep=options.keep)
+    elif options.name == "curtail":
+        yield from curtail.measure(options.samples)
+    else:
+        yield from estimates.measure(options.samples)
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -40,6 +40,23 @@ def test_a_run_that_fails_is_told_with_its_log(tmp_path: Path) -> None:
         scale.run(tmp_path, "http://127.0.0.1:9", 10)
 
 
+def test_the_simulated_benchmarks_print_a_line_for_every_claim(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    main(["curtail", "--samples", "300"])
+    curtailed = capsys.readouterr().out.splitlines()
+    assert sum(line.endswith("(bar: at most 1.05) met") for line in curtailed) == 6
+    main(["estimates", "--samples", "300"])
+    printed = capsys.readouterr().out
+    assert "deepeyes-v2, mixed pool: " in printed and "(bar: 94 to 97 %)" in printed
+    assert "kept in 95 % on 16 attempts an arm: 42% from 0%, 70% from 10%" in printed
+
+
+@pytest.mark.parametrize(("value", "met"), [(93.9, False), (94.0, True), (97.1, False)])
+def test_a_bar_can_be_a_range(value: float, met: bool) -> None:
+    assert Figure("cover", value, 94, unit="%", to=97).met is met
+
+
 @pytest.mark.parametrize(("value", "ceiling", "met"), [(0.9, False, True), (1.0, True, False)])
 def test_a_bar_is_a_floor_or_a_ceiling(value: float, ceiling: bool, met: bool) -> None:
     assert Figure("rate", value, 0.9, ceiling).met is met
@@ -48,3 +65,4 @@ def test_a_bar_is_a_floor_or_a_ceiling(value: float, ceiling: bool, met: bool) -
 def test_the_defaults_are_what_the_bars_are_stated_for() -> None:
     assert parser().parse_args(["direct"]).rounds == 5
     assert parser().parse_args(["scale"]).samples == [10_000, 100_000]
+    assert parser().parse_args(["estimates"]).samples == 10_000
