@@ -78,10 +78,12 @@ def tools_help(
     """Whether tools are known to solve the sample more often, and not by their prompt alone.
 
     The interval of tools less direct must lie above `above`, and that of tools less placebo above
-    0. Attempts must be fresh: those that chose the sample flatter the benefit. Tools that do
-    nothing pass in at most 5 % of samples, whatever their pass rate. To pass in at least 95 %, a
-    sample solved in 10 % of attempts without tools must be solved in 70 % with them on 16 attempts
-    an arm, in 87 % on 8, in 52 % on 32 (`python -m tests.bench estimates`).
+    0. Attempts must be fresh: those that chose the sample flatter the benefit.
+
+    From 3 attempts an arm on, tools that do nothing pass in at most 5 % of samples, whatever the
+    pass rate. To pass in at least 95 %, a sample solved in 10 % of attempts without tools must be
+    solved in 87 % with them on 8 attempts an arm, in 70 % on 16, in 52 % on 32
+    (`python -m tests.bench estimates`).
 
     Returns:
         None where an arm that was asked for has nothing scored.
