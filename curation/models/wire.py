@@ -73,9 +73,9 @@ def read_answer(
     """
     if status == 200:
         return _completion(data, n, seconds)
-    reason = f"{status}: {_message(data)}"
+    reason = f"{status}: {server_message(data)}"
     if status in _OVERLOADED:
-        raise Fault(reason, _retry_after(headers.get("Retry-After")), overloaded=True)
+        raise Fault(reason, retry_after(headers.get("Retry-After")), overloaded=True)
     if status >= 500 or status == _TIMED_OUT:
         raise Fault(reason)
     if status in _HOPELESS:
@@ -105,7 +105,7 @@ def _completion(data: bytes, n: int, seconds: float) -> Completion:
     return Completion(replies, *tokens, seconds)
 
 
-def _message(data: bytes) -> str:
+def server_message(data: bytes) -> str:
     """The server's own words, from the places where servers put them."""
     text = data.decode(errors="replace").strip()
     try:
@@ -119,7 +119,7 @@ def _message(data: bytes) -> str:
     return (text[:300] + " ...") if len(text) > 300 else text or "no message"
 
 
-def _retry_after(value: str | None) -> float | None:
+def retry_after(value: str | None) -> float | None:
     """Seconds from now; the header holds seconds or an HTTP date (RFC 9110, 10.2.3)."""
     if value is None:
         return None
