@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from curation.errors import ToolsightError
+from curation.search.command import app as search_app
+from curation.told import told
 
 if TYPE_CHECKING:
     from curation.runs import Run
@@ -21,28 +19,16 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+app.add_typer(search_app, name="search")
 
 RecipePath = Annotated[Path, typer.Argument(metavar="RECIPE", help="A recipe file (TOML).")]
 RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]
-
-BAD_INPUT = 2
-"""Exit code for every error that the person at the keyboard can mend."""
-
-
-@contextmanager
-def _told() -> Iterator[None]:
-    """Print a mendable error as its sentence; a bug keeps its traceback."""
-    try:
-        yield
-    except ToolsightError as error:
-        print(f"error: {error}", file=sys.stderr)
-        raise typer.Exit(BAD_INPUT) from None
 
 
 @app.command()
 def check(recipe: RecipePath) -> None:
     """Find every mistake in a recipe before anything is paid for."""
-    with _told():
+    with told():
         from curation.check import check_recipe
 
         for line in check_recipe(recipe):
@@ -60,7 +46,7 @@ def run(
     ] = False,
 ) -> None:
     """Do everything that the recipe says and that is not yet done in the run folder."""
-    with _told():
+    with told():
         from curation.pipeline import run_recipe
         from curation.progress import reporter
         from curation.recipe_file import load_recipe
@@ -74,7 +60,7 @@ def run(
 @app.command()
 def funnel(run: RunPath) -> None:
     """Show what became of every row, by source, and where the shards are."""
-    with _told():
+    with told():
         from curation.runs import Run
 
         _show(Run(run))
@@ -83,7 +69,7 @@ def funnel(run: RunPath) -> None:
 @app.command()
 def sql(run: RunPath, query: Annotated[str, typer.Argument(metavar="QUERY")]) -> None:
     """Ask a run's tables in SQL (DuckDB): one view a table."""
-    with _told():
+    with told():
         import duckdb
 
         from curation.errors import RunError
@@ -103,7 +89,7 @@ def why(
     run: RunPath, sample: Annotated[str, typer.Argument(metavar="SAMPLE", help="Its id.")]
 ) -> None:
     """Tell everything that happened to one sample."""
-    with _told():
+    with told():
         from curation.funnel import tell
         from curation.runs import Run
 
@@ -116,7 +102,7 @@ def why(
 @app.command()
 def export(run: RunPath, target: Annotated[str, typer.Argument(metavar="TARGET")]) -> None:
     """Write one export of a finished run, also one that its recipe does not name."""
-    with _told():
+    with told():
         from curation.pipeline import export_target
         from curation.progress import reporter
         from curation.runs import Run

@@ -18,6 +18,7 @@ import duckdb
 
 from curation.errors import RunError
 from curation.images import ImageStore
+from curation.search import record
 from curation.tables import PARTIAL, Table
 from schemas import (
     Benefit,
@@ -77,6 +78,10 @@ class Run:
     def export_path(self, target: str) -> Path:
         return self.path / "exports" / target
 
+    def searches(self, *, frozen: bool = False) -> record.Record:
+        """The record of searches; a frozen one asks nothing new."""
+        return record.Record(self.path / record.FILE, self.images, frozen=frozen)
+
     def table(self, name: str) -> Table:
         return Table(self.path / name, RECORDS[name])
 
@@ -126,6 +131,7 @@ class Run:
             db.execute(f"SET temp_directory = {_quoted(self.path / '.spill')}")
             for name in RECORDS:
                 self._view(db, name)
+            db.execute(f"CREATE VIEW searches AS {record.rows_sql(self.path / record.FILE)}")
             yield db
 
     def _view(self, db: duckdb.DuckDBPyConnection, name: str) -> None:

@@ -110,5 +110,5 @@ def _any_of(schema: tantivy.Schema, words: list[str]) -> tantivy.Query:
 
 
 def _result(document: tantivy.Document, words: list[str], characters: int) -> Result:
-    fields = json.loads(document.get_first("document"))
+    fields = json.loads(document.to_dict()["document"][0])
     return Result(fields["title"], fields["url"], passage(fields["text"], words, characters))

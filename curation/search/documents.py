@@ -132,7 +132,8 @@ def _check(file: Path, columns: Columns, present: Collection[str]) -> None:
 
 def _passages(file: Path) -> Iterator[Document]:
     """Neighbouring lines of a text file, gathered until a passage is full."""
-    gathered, length, number = [], 0, 0
+    gathered: list[str] = []
+    length = number = 0
     with file.open(encoding="utf-8", errors="replace") as text:
         # A line is read in pieces, for some files are one line.
         while line := text.readline(PASSAGE):

@@ -140,22 +140,16 @@ def _brave_results(answer: Any) -> list[Result]:
 
 def _read(rows: list[Mapping[str, Any]], url: str, text: str, date: str) -> list[Result]:
     """Results by the names of their fields; all engines call the title so."""
-    return [
-        Result(*(str(row.get(name) or "") for name in ("title", url, text, date))) for row in rows
-    ]
+    names = ("title", url, text, date)
+    cells = ([str(row.get(name) or "") for name in names] for row in rows)
+    return [Result(title, link, said, when) for title, link, said, when in cells]
 
 
 ENGINES: dict[str, Engine] = {
     "searxng": Engine("", "", _searxng_query, _searxng_results),
-    "serper": Engine(
-        "https://google.serper.dev", "SERPER_API_KEY", _serper_query, _serper_results
-    ),
-    "serpapi": Engine(
-        "https://serpapi.com", "SERPAPI_API_KEY", _serpapi_query, _serpapi_results
-    ),
+    "serper": Engine("https://google.serper.dev", "SERPER_API_KEY", _serper_query, _serper_results),
+    "serpapi": Engine("https://serpapi.com", "SERPAPI_API_KEY", _serpapi_query, _serpapi_results),
     "tavily": Engine("https://api.tavily.com", "TAVILY_API_KEY", _tavily_query, _tavily_results),
-    "brave": Engine(
-        "https://api.search.brave.com", "BRAVE_API_KEY", _brave_query, _brave_results
-    ),
+    "brave": Engine("https://api.search.brave.com", "BRAVE_API_KEY", _brave_query, _brave_results),
 }
 """Every engine by the name that recipes use."""

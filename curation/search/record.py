@@ -23,6 +23,14 @@ from curation.search.found import Found, Result
 FILE = "searches.jsonl"
 """In the run folder."""
 
+_COLUMNS = {
+    "tool": "VARCHAR",
+    "request": "JSON",
+    "results": "STRUCT(title VARCHAR, url VARCHAR, text VARCHAR, date VARCHAR, image_id VARCHAR)[]",
+    "asked_at": "TIMESTAMP",
+}
+"""A line as DuckDB reads it."""
+
 
 class Record:
     """Answers by request. Memory is needed for where an answer lies, not for the answer."""
@@ -151,10 +159,14 @@ def _key_of(line: bytes) -> bytes | None:
         return None
 
 
-COLUMNS = {
-    "tool": "VARCHAR",
-    "request": "JSON",
-    "results": "STRUCT(title VARCHAR, url VARCHAR, text VARCHAR, date VARCHAR, image_id VARCHAR)[]",
-    "asked_at": "TIMESTAMP",
-}
-"""The record as DuckDB sees it."""
+def rows_sql(path: Path) -> str:
+    """DuckDB's query of a record's rows; half a line is none."""
+    columns = ", ".join(f"{name}: '{kind}'" for name, kind in _COLUMNS.items())
+    if not path.exists():
+        nothing = ", ".join(f"NULL::{kind} AS {name}" for name, kind in _COLUMNS.items())
+        return f"SELECT {nothing} WHERE false"
+    file = str(path).replace("'", "''")
+    return (
+        f"FROM read_json('{file}', format = 'newline_delimited', ignore_errors = true,"
+        f" columns = {{{columns}}}) WHERE tool IS NOT NULL"
+    )

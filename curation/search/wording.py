@@ -29,11 +29,15 @@ _JOINERS = "\u200c\u200d"
 """Invisible, and needed to write Persian and Indian languages."""
 
 
+def plain(text: str) -> str:
+    """One line of visible text."""
+    text = "".join(map(_visible, text)) if not text.isprintable() else text
+    return " ".join(text.split())
+
+
 def clean(text: str) -> str:
     """One line of visible text without tags that a chat template or a trainer would act on."""
-    text = "".join(map(_visible, text)) if not text.isprintable() else text
-    text = " ".join(text.split())
-    return _BRACKETED.sub("&#91;", _TAG.sub("&lt;", text))
+    return _BRACKETED.sub("&#91;", _TAG.sub("&lt;", plain(text)))
 
 
 def _visible(character: str) -> str:
