@@ -92,8 +92,8 @@ class Record:
             "results": [self._put(result) for result in found.results],
             "asked_at": datetime.now(UTC).isoformat(timespec="seconds"),
         }
-        self._append(key, (json.dumps(entry) + "\n").encode())
-        return found
+        self._append(key, _encoded(entry) + b"\n")
+        return self._load(key)  # what is given now is what a replay will be given
 
     def _asked(self, key: bytes, task: asyncio.Task[Found]) -> None:
         del self._asking[key]
@@ -146,8 +146,12 @@ class Record:
 
 def _key(tool: str, request: Mapping[str, object]) -> bytes:
     """Identity of a request, whatever the order of its fields."""
-    text = json.dumps([tool, dict(request)], sort_keys=True)
-    return hashlib.sha256(text.encode()).digest()[:16]
+    return hashlib.sha256(_encoded([tool, dict(request)])).digest()[:16]
+
+
+def _encoded(value: object) -> bytes:
+    """JSON in UTF-8, which has no half surrogate pairs; a question mark stands for one."""
+    return json.dumps(value, ensure_ascii=False, sort_keys=True).encode(errors="replace")
 
 
 def _key_of(line: bytes) -> bytes | None:
