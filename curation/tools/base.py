@@ -31,6 +31,7 @@ from curation.errors import ToolError
 
 if TYPE_CHECKING:
     from curation.sandbox import CellResult
+    from curation.search.record import Record
 
 
 class Kernel(Protocol):
@@ -48,6 +49,8 @@ class Workspace:
     origin_id: str = ""
     """The sample's id in its source, by which some records of searches are keyed."""
     kernel: Kernel | None = None
+    record: Record | None = None
+    """Of the run's searches; null where none is kept."""
 
 
 @dataclass(frozen=True, slots=True)
