@@ -65,9 +65,7 @@ def titles(corpus: Corpus, query: str, results: int = 3) -> list[str]:
         ("ＥＩＦＦＥＬ", "Eiffel Tower"),
     ],
 )
-def test_the_right_page_comes_first_in_every_script(
-    corpus: Corpus, query: str, title: str
-) -> None:
+def test_the_right_page_comes_first_in_every_script(corpus: Corpus, query: str, title: str) -> None:
     assert titles(corpus, query)[0] == title
 
 
@@ -164,15 +162,11 @@ def test_rows_without_text_are_counted_and_told(tmp_path: Path) -> None:
     (tmp_path / "rows.jsonl").write_text("\n".join(lines))
     built = build_corpus([str(tmp_path / "rows.jsonl")], tmp_path / "index")
     assert (built.card.documents, built.card.skipped) == (1, 5)
-    assert built.first_bad == (
-        "rows.jsonl#1: column 'text' holds no text; fill it or drop the row"
-    )
+    assert built.first_bad == ("rows.jsonl#1: column 'text' holds no text; fill it or drop the row")
 
 
 def build_pages(folder: Path, columns: Columns = Columns()) -> Built:  # noqa: B008 - frozen
-    return build_corpus(
-        [write_parquet(folder / "pages.parquet", PAGES)], folder / "index", columns
-    )
+    return build_corpus([write_parquet(folder / "pages.parquet", PAGES)], folder / "index", columns)
 
 
 @pytest.mark.parametrize("columns", [Columns("body"), Columns("text", "name")])
@@ -223,7 +217,7 @@ def test_a_killed_build_leaves_no_index_and_hinders_no_other(tmp_path: Path) -> 
 def test_a_folder_that_is_no_index_is_told(tmp_path: Path, content: str | None) -> None:
     if content is not None:
         (tmp_path / CARD).write_text(content)
-    with pytest.raises(SourceError, match="no search index .* build one"):
+    with pytest.raises(SourceError, match=r"no search index .* build one"):
         open_corpus(tmp_path)
 
 

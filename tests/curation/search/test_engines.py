@@ -135,7 +135,7 @@ async def test_silence_is_a_fault(unused_tcp_port: int) -> None:
 
 async def test_a_slow_engine_is_given_up() -> None:
     async with scripted({}, stalled=True) as engine:
-        with pytest.raises(ToolError, match="last with no answer within 0.05 s"):
+        with pytest.raises(ToolError, match=r"last with no answer within 0\.05 s"):
             await ask(engine, retries=0, timeout=0.05)
 
 

@@ -11,13 +11,13 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from curation.errors import ToolError
 from curation.images import encode_png
 from curation.runs import Run
 from curation.search.found import Found, Result
 from curation.search.record import FILE
-from PIL import Image
 
 ANSWER = Found((Result("Title", "https://a", "A passage with 東京.", "2024"), Result()))
 
@@ -47,9 +47,10 @@ async def test_the_same_request_is_asked_once_also_by_the_next_process(tmp_path:
     record = Run(tmp_path).searches()
     first = await record.recall("search", {"query": "a", "results": 3}, asked)
     assert await record.recall("search", {"results": 3, "query": "a"}, never()) == first == ANSWER
-    assert await Run(tmp_path).searches().recall(
-        "search", {"query": "a", "results": 3}, never()
-    ) == ANSWER
+    assert (
+        await Run(tmp_path).searches().recall("search", {"query": "a", "results": 3}, never())
+        == ANSWER
+    )
     await record.recall("search", {"query": "a", "results": 4}, asked)
     await record.recall("image_search", {"query": "a", "results": 3}, asked)
     assert (asked.count, len(record)) == (3, 3)
@@ -211,9 +212,7 @@ async def test_text_that_no_file_can_hold_is_the_same_now_and_later(tmp_path: Pa
     assert first.results[0].title == "half a pair: ?"
     assert await Run(tmp_path).searches().recall("search", {"query": "\udfff"}, never()) == first
     with Run(tmp_path).connect() as db:
-        assert db.execute("SELECT results[1].title FROM searches").fetchone() == (
-            "half a pair: ?",
-        )
+        assert db.execute("SELECT results[1].title FROM searches").fetchone() == ("half a pair: ?",)
 
 
 def test_a_line_says_when(tmp_path: Path) -> None:
