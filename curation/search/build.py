@@ -85,5 +85,6 @@ def _write(
 
 def _indexed(row: Document) -> tantivy.Document:
     document = tantivy.Document(title=spaced(row.title), text=spaced(row.text))
-    document.add_bytes("document", json.dumps(asdict(row), ensure_ascii=False).encode())
+    stored = {"title": row.title, "url": row.url, "text": row.text}
+    document.add_bytes("document", json.dumps(stored, ensure_ascii=False).encode())
     return document

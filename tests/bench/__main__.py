@@ -8,10 +8,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from curation.embedded import CHECKPOINT
-from tests.bench import curtail, direct, estimates, scale
+from tests.bench import curtail, direct, estimates, scale, search
 from tests.bench.figure import Figure
 
-NAMES = ("direct", "scale", "curtail", "estimates")
+NAMES = ("direct", "scale", "search", "curtail", "estimates")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -25,6 +25,7 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="name", metavar="NAME")
     _add_direct(commands.add_parser("direct", help=direct.__doc__, description=direct.__doc__))
     _add_scale(commands.add_parser("scale", help=scale.__doc__, description=scale.__doc__))
+    _add_search(commands.add_parser("search", help=search.__doc__, description=search.__doc__))
     for pure in (curtail, estimates):
         name = pure.__name__.rpartition(".")[2]
         _add_simulated(commands.add_parser(name, help=pure.__doc__, description=pure.__doc__))
@@ -51,6 +52,11 @@ def _add_scale(command: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_search(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--documents", type=int, default=100_000, help="of 60 words (100000)")
+    command.add_argument("--queries", type=int, default=500, help="of 8 words (500)")
+
+
 def _add_simulated(command: argparse.ArgumentParser) -> None:
     command.add_argument("--samples", type=int, default=10_000, help="samples a pool (10000)")
 
@@ -64,6 +70,8 @@ def figures(options: argparse.Namespace) -> Iterator[Figure]:
             rounds=options.rounds,
             in_flight=options.in_flight,
         )
+    elif options.name == "search":
+        yield from search.measure(options.documents, options.queries)
     elif options.name == "scale":
         yield from scale.measure(options.samples, keep=options.keep)
     elif options.name == "curtail":

@@ -35,6 +35,14 @@ def test_a_small_run_is_measured_and_growth_compares_the_sizes(
     assert (tmp_path / "run-60/exports/verl/train-00000.parquet").exists()
 
 
+def test_a_small_corpus_is_built_and_searched(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["search", "--documents", "300", "--queries", "5"])
+    rate, median, p95 = capsys.readouterr().out.splitlines()
+    assert rate.startswith("search: documents indexed a second: ")
+    assert median.startswith("search: median query, 300 documents: ")
+    assert "p95" in p95 and " ms (bar: at most 30 ms)" in p95
+
+
 def test_a_run_that_fails_is_told_with_its_log(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="No model server answers"):
         scale.run(tmp_path, "http://127.0.0.1:9", 10)
@@ -66,3 +74,4 @@ def test_the_defaults_are_what_the_bars_are_stated_for() -> None:
     assert parser().parse_args(["direct"]).rounds == 5
     assert parser().parse_args(["scale"]).samples == [10_000, 100_000]
     assert parser().parse_args(["estimates"]).samples == 10_000
+    assert parser().parse_args(["search"]).documents == 100_000
