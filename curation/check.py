@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
-from curation.pipeline import check_models, curate_steps, synthesize_steps
+from curation.pipeline import check_models, check_tools, curate_steps, synthesize_steps
 from curation.recipe import Source
 from curation.recipe_file import load_recipe
 from curation.sources import BadRow
@@ -15,7 +15,7 @@ from curation.stages.ingest import open_source
 
 
 def check_recipe(path: Path) -> Iterator[str]:
-    """Lines about what was checked: the recipe, a row of every source, the models.
+    """Lines about what was checked: the recipe, a row of every source, models, tools.
 
     Raises:
         ToolsightError: the first thing that is wrong.
@@ -26,6 +26,7 @@ def check_recipe(path: Path) -> Iterator[str]:
         yield check_source(source)
     for role, identity in check_models(recipe).items():
         yield f"{role}: {identity}"
+    yield from check_tools(recipe)
     steps = [*curate_steps(recipe), *synthesize_steps(recipe)]
     yield f"stages: {', '.join(step.name for step in steps)}"
 

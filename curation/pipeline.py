@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -88,6 +89,20 @@ def check_models(recipe: Recipe) -> dict[str, str]:
     return {role: check_model(model) for role, model in models.items()}
 
 
+def check_tools(recipe: Recipe) -> list[str]:
+    """What tools say of their settings: `check_search` stands beside `search`, and takes the same.
+
+    Raises:
+        ToolsightError: a tool that could not do its work as it is set up.
+    """
+    said = []
+    for tool in recipe.tools:
+        module = sys.modules[tool.function.__module__]
+        if check := getattr(module, f"check_{tool.function.__name__}", None):
+            said.append(check(**tool.settings))
+    return said
+
+
 def perform(job: Job, step: Step) -> Count:
     """Run one stage, tell what came of it and remember it for the manifest."""
     started = time.monotonic()
@@ -115,6 +130,7 @@ def run_recipe(
         ToolsightError: something that a person can mend; what is done is kept.
     """
     check_models(recipe)
+    check_tools(recipe)
     with Job.open(recipe, run, reporter) as job:
         if retry_quarantined:
             run.retry_quarantined()

@@ -33,6 +33,8 @@ TOOLS = {
     "zoom": "curation.tools.image:zoom",
     "rotate": "curation.tools.image:rotate",
     "python": "curation.tools.python:python",
+    "search": "curation.tools.search:search",
+    "image_search": "curation.tools.search:image_search",
 }
 EXPORTS = ("deepeyes", "deepeyes-v2", "verl", "verl-sft", "llamafactory")
 

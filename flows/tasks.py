@@ -19,7 +19,7 @@ from prefect.utilities.annotations import quote
 
 from curation.funnel import read_funnel
 from curation.job import Job
-from curation.pipeline import Step, check_models, finish, perform, sentence
+from curation.pipeline import Step, check_models, check_tools, finish, perform, sentence
 from curation.progress import Lines
 from curation.recipe import Recipe
 from curation.recipe_file import load_recipe
@@ -62,6 +62,7 @@ def load(recipe: str) -> Recipe:
     """A recipe whose models answer, so that a flow fails before it pays for anything."""
     loaded = load_recipe(Path(recipe))
     check_models(loaded)
+    check_tools(loaded)
     return loaded
 
 

@@ -41,6 +41,12 @@ def test_check_says_what_it_checked(scene: tuple[Path, Path]) -> None:
     [
         ("seed = 7", "sead = 7", "no key 'sead'"),
         ('url = "', 'model = "other"\nurl = "', "serves scripted, and the recipe asks for 'other'"),
+        ("[sandbox]", '[[tools]]\nuse = "search"\n[sandbox]', "search: add corpus = "),
+        (
+            "[sandbox]",
+            '[[tools]]\nuse = "search"\nengine = "brave"\nkey_env = "NO_KEY"\n[sandbox]',
+            "NO_KEY is not",
+        ),
         ('use = "tests.curation.scene:sums"', 'use = "parquet"\npath = "nowhere"', "nowhere"),
     ],
 )
