@@ -15,7 +15,7 @@ from pathlib import Path
 from curation.dialects import Call, Code, Observed
 from curation.dialects.base import IMAGE
 from curation.errors import ToolError
-from curation.sandbox import CellResult, Sandbox, Session
+from curation.sandbox import CellResult, CodeSandbox, CodeSession
 from curation.tools import Tool, ToolResult, Workspace, call_tool
 
 
@@ -47,9 +47,9 @@ class Effect:
 class Kernel:
     """The interpreter of one rollout: a sandbox session that opens with the first code."""
 
-    def __init__(self, sandbox: Sandbox, images: Sequence[bytes], seed: int) -> None:
+    def __init__(self, sandbox: CodeSandbox, images: Sequence[bytes], seed: int) -> None:
         self._sandbox, self._images, self._seed = sandbox, images, seed
-        self._session: Session | None = None
+        self._session: CodeSession | None = None
         self.lost = False
 
     async def run(self, code: str) -> CellResult:
@@ -112,7 +112,7 @@ def _plain(text: str) -> str:
 class Workbench:
     """Gives every rollout a bench of its own."""
 
-    sandbox: Sandbox
+    sandbox: CodeSandbox
     tools: Mapping[str, Tool] = field(default_factory=dict)
     kind: type[Bench] = Bench
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 from curation.pipeline import check_models, check_tools, curate_steps, synthesize_steps
 from curation.recipe import Source
 from curation.recipe_file import load_recipe
+from curation.sandbox import SandboxSettings, open_sandbox
 from curation.sources import BadRow
 from curation.stages.admit import RowError, admit
 from curation.stages.ingest import open_source
@@ -27,8 +29,17 @@ def check_recipe(path: Path) -> Iterator[str]:
     for role, identity in check_models(recipe).items():
         yield f"{role}: {identity}"
     yield from check_tools(recipe)
+    if recipe.sandbox.backend == "remote":
+        yield f"sandbox: {asyncio.run(check_nodes(recipe.sandbox))}"
     steps = [*curate_steps(recipe), *synthesize_steps(recipe)]
     yield f"stages: {', '.join(step.name for step in steps)}"
+
+
+async def check_nodes(settings: SandboxSettings) -> str:
+    """Greet the nodes that would run code; SandboxError when none answers or one is not like it."""
+    async with open_sandbox(settings) as sandbox:
+        answering = {name.partition(" ")[0] for name in sandbox.probes}
+    return f"{len(answering)} of {len(settings.urls)} nodes answer and are isolated"
 
 
 def check_source(source: Source) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import filters
 from curation.dialects import DIALECTS, Dialect, get_dialect
 from curation.presets import Preset
-from curation.sandbox import Limits
+from curation.sandbox import SandboxSettings
 from curation.tools import Tool
 
 
@@ -167,7 +167,7 @@ class Recipe:
     teach: Teach | None
     tools: tuple[Tool, ...]
     """Beside what a dialect's environment has by itself."""
-    sandbox: Limits
+    sandbox: SandboxSettings
     exports: tuple[Export, ...]
 
     def dialect(self, name: str) -> Dialect:

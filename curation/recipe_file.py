@@ -17,7 +17,7 @@ import filters
 from curation.errors import RecipeError
 from curation.presets import PRESETS, Preset
 from curation.recipe import Arm, Arms, Export, Filter, Model, Recipe, Source, Teach, attempts
-from curation.sandbox import Limits
+from curation.sandbox import SandboxSettings
 from curation.settings import bind, bind_settings, resolve, unknown
 from curation.tools import DEEPEYES_TOOLS, Tool
 
@@ -99,7 +99,7 @@ def parse_recipe(text: str, name: str) -> Recipe:
         preset=_preset(file.decide, arms),
         teach=bind(Teach, file.teach, "teach") if file.teach is not None else None,
         tools=_tools(file.tools),
-        sandbox=bind(Limits, file.sandbox, "sandbox"),
+        sandbox=bind(SandboxSettings, file.sandbox, "sandbox"),
         exports=_exports(file.exports),
     )
 

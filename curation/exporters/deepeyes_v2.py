@@ -39,7 +39,8 @@ RULES = (
     *RL,
 )
 NOTES = (
-    "The code server at http://127.0.0.1:8000/jupyter_sandbox must be up before the trainer.",
+    "The code server at http://127.0.0.1:8000/jupyter_sandbox must be up before the trainer:"
+    " `toolsight sandbox serve` is one.",
     "The environment loads only the first image, as `image_1`.",
     "The released DeepEyesV2 shards join a run with these only if their `extra_info` has the"
     " same members in the same order.",

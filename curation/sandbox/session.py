@@ -20,6 +20,8 @@ Status = Literal["ok", "error", "timeout", "lost"]
 
 TIMEOUT_TEXT = "TimeOutError: code execution timed out"
 """What DeepEyesV2's sandbox tells the model."""
+LOST = "SessionLost: the session is gone with its variables: "
+"""What a cell is told whose session is no more; the reason follows."""
 OPEN_SECONDS = 60.0
 END_SECONDS = 10.0
 
@@ -101,14 +103,7 @@ class Session:
 
     def _refusal(self, code: str) -> CellResult | None:
         """What can be answered without asking the session."""
-        if self._lost is not None:
-            return CellResult("", self._lost_text(), None, (), "lost", 0.0)
-        if not code.strip():
-            return CellResult("", "EmptyCode: the cell holds no code", None, (), "error", 0.0)
-        if len(code) > self._limits.code:
-            text = f"CodeTooLong: {len(code)} characters where {self._limits.code} are allowed"
-            return CellResult("", text, None, (), "error", 0.0)
-        return None
+        return refusal(code, self._limits) if self._lost is None else lost(self._lost)
 
     async def _attempt(self, code: str, seconds: float) -> tuple[wire.Reply, Status]:
         status: Status = "lost"
@@ -132,10 +127,7 @@ class Session:
             await self._kill()
             raise
         await self._kill()
-        return wire.Reply(stderr=TIMEOUT_TEXT if status == "timeout" else self._lost_text()), status
-
-    def _lost_text(self) -> str:
-        return f"SessionLost: the session is gone with its variables: {self._lost}"
+        return wire.Reply(stderr=TIMEOUT_TEXT if status == "timeout" else LOST + self._lost), status
 
     async def _close(self) -> None:
         self._lost = self._lost or "it was closed"
@@ -159,6 +151,21 @@ class Session:
                 await readable(self._handle)
         except TimeoutError as error:
             raise SandboxError("a killed session does not end: the kernel is stuck") from error
+
+
+def lost(reason: str) -> CellResult:
+    """What every cell of a session that is gone gets."""
+    return CellResult("", LOST + reason, None, (), "lost", 0.0)
+
+
+def refusal(code: str, limits: Limits) -> CellResult | None:
+    """The answer to code that is not worth asking a session about; None where it is."""
+    if not code.strip():
+        return CellResult("", "EmptyCode: the cell holds no code", None, (), "error", 0.0)
+    if len(code) > limits.code:
+        text = f"CodeTooLong: {len(code)} characters where {limits.code} are allowed"
+        return CellResult("", text, None, (), "error", 0.0)
+    return None
 
 
 def _encode_all(images: Sequence[wire.Pixels]) -> tuple[bytes, ...]:

@@ -21,7 +21,7 @@ from curation.progress import Meter
 from curation.recipe import Arm, Model, Recipe
 from curation.rollouts import Roller, Sampler, Unit
 from curation.runs import Run
-from curation.sandbox import Sandbox
+from curation.sandbox import open_sandbox
 from curation.stage import (
     Count,
     PartWriter,
@@ -108,7 +108,7 @@ async def _roll(job: Job, model: Model, sampler: Sampler, stage: Stage, owed: in
         client = await stack.enter_async_context(job.client(model))
         workbench = None
         if sampler.dialect.name != "direct":
-            sandbox = await stack.enter_async_context(Sandbox(job.recipe.sandbox))
+            sandbox = await stack.enter_async_context(open_sandbox(job.recipe.sandbox))
             job.probes.update(sandbox.probes)
             workbench = Workbench(sandbox, toolbox(sampler.dialect.name, job.recipe.tools))
         writer = PartWriter(job.run.table("rollouts"), stage.name, sampler.settings)

@@ -7,7 +7,7 @@ from typing import Any
 
 from curation.actions import Workbench
 from curation.job import Job
-from curation.sandbox import Sandbox
+from curation.sandbox import open_sandbox
 from curation.stage import Count, PartWriter, Stage, count_stage, query_rows
 from curation.stages.decide import RIGHT
 from curation.stages.roll import drive
@@ -57,7 +57,7 @@ async def _verify(job: Job, owed: int) -> None:
         PartWriter(job.run.table(STAGE.table), STAGE.name, {}) as writer,
         job.reporter.stage(STAGE.name, owed, "rollouts") as meter,
     ):
-        async with Sandbox(job.recipe.sandbox) as sandbox:
+        async with open_sandbox(job.recipe.sandbox) as sandbox:
             job.probes.update(sandbox.probes)
             spoken = job.recipe.teach.dialect if job.recipe.teach else ""
             workbench = Workbench(sandbox, toolbox(spoken, job.recipe.tools))

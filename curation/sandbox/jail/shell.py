@@ -22,6 +22,9 @@ from curation.sandbox.jail.wire import Reply
 
 ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+>")
 """Memory addresses in a repr differ from run to run; they are told as 0x0."""
+SHOWN = 10_000
+"""Characters of a line that tracebacks may quote. Longer ones hold data (an image as base64), and
+kept for every cell they would fill a session's memory."""
 
 
 class BoundedText(io.TextIOBase):
@@ -92,7 +95,8 @@ class Shell:
 
     def _execute(self, code: str) -> object:
         name = f"<cell {self._count}>"
-        linecache.cache[name] = (len(code), None, code.splitlines(keepends=True), name)
+        lines = [line if len(line) < SHOWN else "\n" for line in code.splitlines(keepends=True)]
+        linecache.cache[name] = (len(code), None, lines, name)
         body = ast.parse(code, name)
         last = None
         if body.body and isinstance(body.body[-1], ast.Expr):
