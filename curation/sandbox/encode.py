@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import warnings
 
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 PNG_LEVEL = 2
 """Compression: a fifth to two thirds of the default's time, for files a third larger at most."""
@@ -33,6 +33,8 @@ def check_header(encoded: bytes, name: str, pixels: int) -> None:
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             with Image.open(io.BytesIO(encoded)) as image:
                 width, height = image.size
+    except UnidentifiedImageError:  # its text is a memory address
+        raise ValueError(f"{name} cannot be read as an image: its format is not known") from None
     except Exception as error:
         raise ValueError(f"{name} cannot be read as an image: {error}") from error
     if width * height > pixels:

@@ -34,7 +34,7 @@ from pydantic import BaseModel, Field
 from curation.sandbox.service.sessions import Sessions, UnknownError
 from curation.sandbox.session import CellResult
 
-DATA = re.compile(r"""(?<=["'])[A-Za-z0-9+/=]{1000,}(?=["'])""")
+DATA = re.compile(r"""(?<=["'])[A-Za-z0-9+/=]{200,}(?=["'])""")
 """A literal that holds an image."""
 SYNTAX = re.compile(r"(?:Syntax|Indentation|Tab)Error: (.*)\Z")
 KEPT = 1 << 29
