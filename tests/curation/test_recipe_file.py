@@ -51,6 +51,20 @@ GOOD = recipe_text("http://localhost:1/v1")
         ("temperature = 0.5", "serve = 'x'", "exactly one of url, urls, serve, embedded"),
         ("attempts = 2", "attempts = 2\nrl_share = 2", "rl_share is 2.0: write a share"),
         ("cell_seconds = 120.0", "cel_seconds = 1.0", "did you mean cell_seconds"),
+        ("cell_seconds = 120.0", 'backend = "docker"', "choose one of bwrap, remote"),
+        ("cell_seconds = 120.0", 'backend = "remote"', 'remote" needs urls'),
+        (
+            "cell_seconds = 120.0",
+            'urls = ["http://n"]',
+            'urls and token_env need backend = "remote"',
+        ),
+        ("cell_seconds = 120.0", 'token_env = "T"', 'urls and token_env need backend = "remote"'),
+        ("cell_seconds = 120.0", 'backend = "remote"\nurls = ["n:1"]', "'n:1' does not start with"),
+        (
+            "cell_seconds = 120.0",
+            'backend = "remote"\nurls = ["http://n/token/secret"]',
+            "name its variable as token_env",
+        ),
     ],
 )
 def test_every_mistake_is_named_with_what_would_do(old: str, new: str, sentence: str) -> None:
