@@ -2,6 +2,7 @@
 
     contract.py   POST /jupyter_sandbox, POST /clear_session: what DeepEyesV2's trainer asks for
     api.py        POST /sessions, POST /sessions/{id}/cells, DELETE /sessions/{id}, health, metrics
+    trainer.py    the trainer's sessions, which outlive a time-out
     sessions.py   the open sessions behind both: places, cores, turns, expiry
     guard.py      token and size of a request, before anything of it is read
     app.py        the application; its OpenAPI page is at /docs

@@ -9,15 +9,15 @@ from fastapi.responses import JSONResponse
 from curation.errors import SandboxError
 from curation.sandbox.limits import Limits
 from curation.sandbox.service import api, contract
-from curation.sandbox.service.contract import Kernels
 from curation.sandbox.service.guard import Guard, fault
 from curation.sandbox.service.metrics import Meters
 from curation.sandbox.service.sessions import BusyError, Sessions, UnknownError
+from curation.sandbox.service.trainer import TrainerSessions
 
 
 def make_app(
     sessions: Sessions,
-    kernels: Kernels,
+    trainer: TrainerSessions,
     meters: Meters,
     limits: Limits,
     *,
@@ -26,7 +26,7 @@ def make_app(
 ) -> FastAPI:
     """The ASGI application; see `Guard` for `token` and `body`."""
     app = FastAPI(title="Toolsight sandbox", root_path_in_servers=False)
-    app.include_router(contract.routes(kernels))
+    app.include_router(contract.routes(trainer))
     app.include_router(api.routes(sessions, meters, limits))
     app.add_middleware(Guard, token=token, body=body)
 

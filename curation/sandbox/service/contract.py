@@ -6,41 +6,23 @@ their text stands in `stderr`, which the model reads. Only empty code is an erro
 the place of the output. The trainer takes any other status, and any HTTP error, for the end of
 the trajectory.
 
-Three things that the trainer's situation decides:
-
-- The model sees `stdout`, `stderr` and the images, and never `result`. So `stdout` ends with the
-  echo of the last expression, `Out[0]: 42`, as the published server's does: without it a cell
-  that ends in `image_1.size` would show nothing.
-- The environment uses one `session_id` for all rollouts of a process, so a cell that runs into its
-  time-out ends a session that others still need. The published server goes on from the state
-  before that cell. Here the next cell of the id gets a fresh session, in which the code that
-  brought the images runs again, and a line in its `stderr` that says what is gone. Cells of the
-  model do not run again: they may take as long as the first time, and the trainer waits 240 s.
-- Images arrive as base64 inside the code, so such literals do not count as code.
+The model sees `stdout`, `stderr` and the images, and never `result`. So `stdout` ends with the echo
+of the last expression, `Out[0]: 42`, as the published server's does: without it a cell that ends in
+`image_1.size` would show nothing.
 """
 
 from __future__ import annotations
 
-import asyncio
 import base64
-import contextlib
 import re
-import time
-from dataclasses import dataclass, field, replace
 
 from fastapi import APIRouter, HTTPException
 from pydantic import BaseModel, Field
 
-from curation.sandbox.service.sessions import Sessions, UnknownError
+from curation.sandbox.service.trainer import TrainerSessions
 from curation.sandbox.session import CellResult
 
-DATA = re.compile(r"""(?<=["'])[A-Za-z0-9+/=]{200,}(?=["'])""")
-"""A literal that holds an image."""
 SYNTAX = re.compile(r"(?:Syntax|Indentation|Tab)Error: (.*)\Z")
-KEPT = 1 << 29
-"""Characters of code with images that are kept for sessions to come, all together."""
-FRESH = "SessionLost: variables of earlier cells are gone, this cell ran in a fresh session"
-RESTORED = FRESH + " with the images loaded again"
 
 
 class CellRequest(BaseModel):
@@ -91,79 +73,7 @@ class Cleared(BaseModel):
     status: str = "success"
 
 
-@dataclass(slots=True)
-class Kernel:
-    """What the trainer calls a session: its id outlives the session that runs it now."""
-
-    name: str | None = None
-    images: dict[str, str] = field(default_factory=dict)
-    """Code that brought images, by the same code without their data."""
-    used: float = field(default_factory=time.monotonic)
-    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
-
-
-class Kernels:
-    """The trainer's sessions, by the id that it chose."""
-
-    def __init__(self, sessions: Sessions, *, code: int) -> None:
-        """`code`: the longest code in characters, images in it not counted."""
-        self._sessions = sessions
-        self._code = code
-        self._kernels: dict[str, Kernel] = {}
-
-    async def run(self, session_id: str, code: str, timeout: float) -> CellResult:
-        """Runs a cell in the id's session; raises BusyError, and ValueError for too long code."""
-        wording = DATA.sub("", code)
-        if len(wording) > self._code:
-            raise ValueError(f"the code has {len(wording)} characters and {self._code} are allowed")
-        kernel = self._kernels.setdefault(session_id, Kernel())
-        async with self._sessions.held(kernel.turn):
-            kernel.used = time.monotonic()
-            brings_images = len(wording) < len(code)
-            name, note = await self._ready(kernel, restore=not brings_images)
-            result = await self._sessions.run(name, code, timeout)
-            if brings_images and result.status == "ok":
-                kernel.images[wording] = code
-                self._forget_oldest()
-        return replace(result, stderr=f"{note}\n{result.stderr}".strip())
-
-    async def clear(self, session_id: str) -> None:
-        """Ends the id's session, if there is one."""
-        kernel = self._kernels.pop(session_id, None)
-        if kernel is not None and kernel.name is not None:
-            with contextlib.suppress(UnknownError):
-                await self._sessions.close(kernel.name)
-
-    def expire(self) -> None:
-        """Forgets the ids that were not used for too long."""
-        bound = time.monotonic() - self._sessions.idle_seconds
-        for session_id, kernel in list(self._kernels.items()):
-            if kernel.used < bound and not kernel.turn.locked():
-                del self._kernels[session_id]
-
-    async def _ready(self, kernel: Kernel, *, restore: bool) -> tuple[str, str]:
-        """An open session, and what the model must be told if it is a fresh one."""
-        if kernel.name is not None and kernel.name in self._sessions:
-            return kernel.name, ""
-        first = kernel.name is None
-        kernel.name = await self._sessions.open()
-        if first or not restore:
-            return kernel.name, ""
-        for code in kernel.images.values():
-            await self._sessions.run(kernel.name, code)
-        return kernel.name, RESTORED if kernel.images else FRESH
-
-    def _forget_oldest(self) -> None:
-        """Bounds what is kept: the ids that were not used for longest lose their images first."""
-        kept = sum(sum(map(len, kernel.images.values())) for kernel in self._kernels.values())
-        for kernel in sorted(self._kernels.values(), key=lambda kernel: kernel.used):
-            if kept <= KEPT:
-                return
-            kept -= sum(map(len, kernel.images.values()))
-            kernel.images.clear()
-
-
-def routes(kernels: Kernels) -> APIRouter:
+def routes(trainer: TrainerSessions) -> APIRouter:
     """The two routes of the published server."""
     router = APIRouter(tags=["DeepEyesV2"])
 
@@ -173,7 +83,7 @@ def routes(kernels: Kernels) -> APIRouter:
         if not cell.code.strip():
             return NoCode()
         try:
-            result = await kernels.run(cell.session_id, cell.code, cell.timeout)
+            result = await trainer.run(cell.session_id, cell.code, cell.timeout)
         except ValueError as error:
             raise HTTPException(413, str(error)) from None
         return answer(result)
@@ -181,7 +91,7 @@ def routes(kernels: Kernels) -> APIRouter:
     @router.post("/clear_session")
     async def clear_session(session: ClearRequest) -> Cleared:
         """Ends the session of this id and forgets its variables."""
-        await kernels.clear(session.session_id)
+        await trainer.clear(session.session_id)
         return Cleared()
 
     return router

@@ -17,10 +17,10 @@ from curation.sandbox import admission
 from curation.sandbox.limits import MIB, Limits
 from curation.sandbox.sandbox import Sandbox
 from curation.sandbox.service.app import make_app
-from curation.sandbox.service.contract import Kernels
 from curation.sandbox.service.metrics import Meters
 from curation.sandbox.service.sessions import Sessions
 from curation.sandbox.service.settings import check_token
+from curation.sandbox.service.trainer import TrainerSessions
 
 KEEP_ALIVE = 75
 """Seconds; longer than clients keep idle connections, or they would send into closing ones."""
@@ -51,7 +51,7 @@ async def serve(
     body = request_mib * MIB
     places = sessions or admission.sessions(limits.memory)
     cores = cells or admission.cells()
-    # Images inside a trainer's code count as its body, not as its code: `Kernels` looks at that.
+    # A trainer sends images inside its code; `TrainerSessions` bounds what else is in it.
     inner = replace(limits, code=max(limits.code, body))
     with listen(host, port) as listener:
         async with Sandbox(inner, sessions=places, cells=cores) as sandbox:
@@ -64,8 +64,8 @@ async def serve(
                 wait_seconds=wait_seconds,
                 idle_seconds=idle_seconds,
             )
-            kernels = Kernels(table, code=limits.code)
-            app = make_app(table, kernels, meters, limits, token=token, body=body)
+            trainer = TrainerSessions(table, code=limits.code)
+            app = make_app(table, trainer, meters, limits, token=token, body=body)
             config = uvicorn.Config(
                 app,
                 log_level="warning",
@@ -73,7 +73,7 @@ async def serve(
                 timeout_keep_alive=KEEP_ALIVE,
                 timeout_graceful_shutdown=max(1, round(stop_seconds)),
             )
-            looking = asyncio.create_task(_expire(table, kernels, min(LOOK_SECONDS, idle_seconds)))
+            looking = asyncio.create_task(_expire(table, trainer, min(LOOK_SECONDS, idle_seconds)))
             where = f"http://{_literal(host)}:{listener.getsockname()[1]}"
             print(f"sandbox service at {where}: {places} sessions, {cores} cells", flush=True)
             try:
@@ -106,12 +106,12 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-async def _expire(sessions: Sessions, kernels: Kernels, every: float) -> None:
+async def _expire(sessions: Sessions, trainer: TrainerSessions, every: float) -> None:
     while True:
         await asyncio.sleep(every)
         with contextlib.suppress(SandboxError):  # a process that does not end; the rest goes on
             await sessions.expire()
-        kernels.expire()
+        trainer.expire()
 
 
 def listen(host: str, port: int) -> socket.socket:
