@@ -16,6 +16,7 @@ from curation.dialects import Call, Code, Observed
 from curation.dialects.base import IMAGE
 from curation.errors import ToolError
 from curation.sandbox import CellResult, CodeSandbox, CodeSession
+from curation.search.record import Record
 from curation.tools import Tool, ToolResult, Workspace, call_tool
 
 
@@ -115,6 +116,8 @@ class Workbench:
     sandbox: CodeSandbox
     tools: Mapping[str, Tool] = field(default_factory=dict)
     kind: type[Bench] = Bench
+    record: Record | None = None
+    """Of the run's searches; a frozen one for replays."""
 
     @asynccontextmanager
     async def bench(
@@ -123,6 +126,6 @@ class Workbench:
         encoded = [path.read_bytes() for path in images]
         kernel = Kernel(self.sandbox, encoded, seed)
         try:
-            yield self.kind(kernel, self.tools, Workspace(encoded, origin_id, kernel))
+            yield self.kind(kernel, self.tools, Workspace(encoded, origin_id, kernel, self.record))
         finally:
             await kernel.close()

@@ -110,7 +110,8 @@ async def _roll(job: Job, model: Model, sampler: Sampler, stage: Stage, owed: in
         if sampler.dialect.name != "direct":
             sandbox = await stack.enter_async_context(open_sandbox(job.recipe.sandbox))
             job.probes.update(sandbox.probes)
-            workbench = Workbench(sandbox, toolbox(sampler.dialect.name, job.recipe.tools))
+            tools = toolbox(sampler.dialect.name, job.recipe.tools)
+            workbench = Workbench(sandbox, tools, record=job.run.searches())
         writer = PartWriter(job.run.table("rollouts"), stage.name, sampler.settings)
         quarantine = quarantine_writer(job.run, stage.name)
         meter = job.reporter.stage(stage.name, owed, "rollouts")

@@ -60,7 +60,8 @@ async def _verify(job: Job, owed: int) -> None:
         async with open_sandbox(job.recipe.sandbox) as sandbox:
             job.probes.update(sandbox.probes)
             spoken = job.recipe.teach.dialect if job.recipe.teach else ""
-            workbench = Workbench(sandbox, toolbox(spoken, job.recipe.tools))
+            tools, record = toolbox(spoken, job.recipe.tools), job.run.searches(frozen=True)
+            workbench = Workbench(sandbox, tools, record=record)
 
             async def work(row: dict[str, Any]) -> list[Verification]:
                 return await findings(job, workbench, row)
