@@ -19,11 +19,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from curation.errors import SandboxError
+from curation.sandbox.jail.linux import DEVICES
 
 NOBODY = "65534"
 PACKAGES = ("cv2", "matplotlib", "numpy", "PIL", "scipy")
 INTERPRETER = f"/opt/python/bin/python{sys.version_info.major}.{sys.version_info.minor}"
-DEVICES = ("/dev/null", "/dev/random", "/dev/urandom", "/dev/zero")
 ENVIRONMENT = {
     "HOME": "/work",
     "LANG": "C.UTF-8",
@@ -43,13 +43,23 @@ ENVIRONMENT = {
 def command() -> list[str]:
     """The whole command line; raises SandboxError where a part is missing."""
     bwrap = _program("bwrap", "bubblewrap")
-    mounts = {Path(sys.base_prefix): "/opt/python"}
+    mounts = interpreter_files()
     mounts |= {site: f"/opt/site{i}" for i, site in enumerate(library_folders())}
     mounts[Path(__file__).parent / "jail"] = "/opt/toolsight/curation/sandbox/jail"
     if os.getuid() != 0:
         return [bwrap, *inner(mounts)]
     neutral = {Path(target): target for target in mounts.values()}
     return [bwrap, *outer(mounts), bwrap, *inner(neutral)]
+
+
+def interpreter_files() -> dict[Path, str]:
+    """The interpreter and its libraries; what else lies in its prefix may be the host's own."""
+    program = Path(INTERPRETER).relative_to("/opt/python")
+    parts = [Path(sys.base_prefix, part) for part in (program, "lib", "lib64")]
+    if not parts[0].exists():
+        raise SandboxError(f"the sandbox needs {parts[0]}: use a Python that is installed whole")
+    prefix = Path(sys.base_prefix)
+    return {part: f"/opt/python/{part.relative_to(prefix)}" for part in parts if part.exists()}
 
 
 def library_folders() -> list[Path]:

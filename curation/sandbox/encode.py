@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import io
 import warnings
+from collections.abc import Sequence
 
 from PIL import Image, UnidentifiedImageError
 
+MOST_IMAGES = 255
+"""The opening frame counts them in one byte."""
 PNG_LEVEL = 2
 """Compression: a fifth to two thirds of the default's time, for files a third larger at most."""
 
@@ -20,6 +23,20 @@ def png(image: Image.Image) -> bytes:
     file = io.BytesIO()
     image.save(file, format="PNG", compress_level=PNG_LEVEL)
     return file.getvalue()
+
+
+def check_images(images: Sequence[bytes], *, pixels: int, size: int) -> None:
+    """Raises ValueError for images that a session with these limits cannot be given."""
+    if len(images) > MOST_IMAGES:
+        raise ValueError(f"{len(images)} images where a session takes at most {MOST_IMAGES}")
+    for number, image in enumerate(images, 1):
+        check_header(image, f"image {number}", pixels)
+    total = sum(map(len, images))
+    if total > size:
+        raise ValueError(
+            f"the images have {total} bytes and a session's files at most {size}: "
+            "scale them down, or raise `disk`"
+        )
 
 
 def check_header(encoded: bytes, name: str, pixels: int) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from curation.errors import SandboxError
 from curation.sandbox import admission
-from curation.sandbox.encode import check_header
+from curation.sandbox.encode import check_images
 from curation.sandbox.limits import Limits
 from curation.sandbox.probes import probe
 from curation.sandbox.server import ForkServer
@@ -72,8 +72,7 @@ class Sandbox:
         when no session can be started. Every generator is seeded with `seed`. Tasks that hold a
         session while they open another can all wait for each other: open one session a task.
         """
-        for number, image in enumerate(images, 1):
-            check_header(image, f"image {number}", self.limits.input_pixels)
+        check_images(images, pixels=self.limits.input_pixels, size=self.limits.disk)
         try:
             return await self._begin(images, seed)
         except SandboxError:

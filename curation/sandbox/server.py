@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import contextlib
 import dataclasses
 import json
 import os
-import signal
 import socket
 import subprocess
-from pathlib import Path
 
 from curation.errors import SandboxError
 from curation.sandbox import bubblewrap
@@ -19,6 +16,8 @@ from curation.sandbox.filter import compile_filter
 from curation.sandbox.jail.settings import Settings
 from curation.sandbox.limits import Limits
 from curation.sandbox.link import Link, readable
+from curation.sandbox.processes import kill
+from curation.sandbox.remedy import remedy
 
 START_SECONDS = 60.0
 """Importing the libraries takes about three seconds, and longer on a cold, busy disk."""
@@ -60,7 +59,7 @@ class ForkServer:
                     reason = "the fork server does not answer"
                 except (OSError, EOFError) as error:
                     # The server may live on: then this one fork failed, and its sessions stay.
-                    reason = f"{error} {zygote.log()}".strip()
+                    reason = remedy(f"{error} {zygote.log()}".strip())
             raise SandboxError(f"the sandbox cannot start a session: {reason}")
 
     async def close(self) -> None:
@@ -144,6 +143,8 @@ class Zygote:
             return bool(self._control.recv(1, socket.MSG_PEEK))
         except BlockingIOError:
             return True
+        except OSError:
+            return False  # it died with a request unread
 
     def log(self) -> str:
         """The end of what was said on stderr, by bubblewrap or by a fork that failed."""
@@ -165,27 +166,3 @@ class Zygote:
         self.process.kill()
         self.process.wait()
         os.close(self._log)
-
-
-def kill(handle: int) -> None:
-    """Kills a process by its handle; the first one of a namespace takes all others with it."""
-    with contextlib.suppress(ProcessLookupError):
-        signal.pidfd_send_signal(handle, signal.SIGKILL)
-
-
-def remedy(reason: str) -> str:
-    """The reason that bubblewrap gave, with what to do about it."""
-    restriction = Path("/proc/sys/kernel/apparmor_restrict_unprivileged_userns")
-    namespaces = Path("/proc/sys/user/max_user_namespaces")
-    if restriction.exists() and restriction.read_text().strip() == "1":
-        advice = "allow user namespaces: `sysctl kernel.apparmor_restrict_unprivileged_userns=0`"
-    elif namespaces.exists() and namespaces.read_text().strip() == "0":
-        advice = "allow user namespaces: `sysctl user.max_user_namespaces=10000`"
-    elif Path("/.dockerenv").exists():
-        advice = (
-            "let the container make namespaces: `docker run --security-opt seccomp=unconfined "
-            "--security-opt apparmor=unconfined --security-opt systempaths=unconfined`"
-        )
-    else:
-        advice = "check that `bwrap --unshare-all --ro-bind / / true` works for an ordinary user"
-    return f"{reason or 'bubblewrap ended without a word'}; {advice}"

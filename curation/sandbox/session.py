@@ -14,7 +14,7 @@ from curation.sandbox.encode import encode_png
 from curation.sandbox.jail import wire
 from curation.sandbox.limits import Limits
 from curation.sandbox.link import LieError, Link, readable
-from curation.sandbox.server import kill
+from curation.sandbox.processes import kill, pause, resume
 
 Status = Literal["ok", "error", "timeout", "lost"]
 
@@ -110,9 +110,12 @@ class Session:
         try:
             async with asyncio.timeout(seconds):
                 self._link.check_silent()
+                resume(self._handle)
                 await self._link.send(wire.pack_cell(code))
                 reply = await self._link.reply(self._limits)
                 self._link.check_silent()
+            # Threads that a cell leaves behind take no time from other sessions.
+            pause(self._handle)
             return reply, "error" if reply.stderr else "ok"
         except TimeoutError:
             status = "timeout"

@@ -19,12 +19,17 @@ MS_RDONLY = 1
 MS_NOSUID = 2
 MS_NODEV = 4
 MS_NOEXEC = 8
+MS_REMOUNT = 32
+MS_BIND = 4096
 
+PR_SET_DUMPABLE = 4
 PR_SET_SECCOMP = 22
 PR_SET_NO_NEW_PRIVS = 38
 SECCOMP_MODE_FILTER = 2
 
 CAPABILITY_VERSION = 0x20080522
+
+DEVICES = ("/dev/null", "/dev/random", "/dev/urandom", "/dev/zero")
 
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -54,6 +59,14 @@ def mount_tmpfs(path: str, options: str, *, read_only: bool = False) -> None:
     _check(libc.mount(b"tmpfs", path.encode(), b"tmpfs", flags, options.encode()), f"mount {path}")
 
 
+def freeze_devices() -> None:
+    """Makes the devices' mounts read-only: they work as before, but their times, which the host
+    and every session see, can no longer be set."""
+    for path in DEVICES:
+        flags = MS_BIND | MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NOEXEC
+        _check(libc.mount(None, path.encode(), None, flags, None), f"remount {path}")
+
+
 def limit(name: str, value: int) -> None:
     resource.setrlimit(getattr(resource, name), (value, value))
 
@@ -67,6 +80,11 @@ def address_space() -> int:
 def drop_capabilities() -> None:
     header = struct.pack("=II", CAPABILITY_VERSION, 0)
     _check(libc.capset(header, bytes(24)), "capset")
+
+
+def forbid_dumps() -> None:
+    """No core dump: a limit of 0 does not hold where the host pipes dumps into a program."""
+    _check(libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0), "dumpable")
 
 
 def install_filter(program: bytes) -> None:
