@@ -30,3 +30,24 @@ def fork_server(sandbox: Sandbox) -> int:
         for pid in descendants(sandbox)
         if Path(f"/proc/{pid}/cmdline").read_bytes().startswith(b"/opt/python")
     )
+
+
+def state(pid: int) -> str:
+    """`R`, `S`, `T`...; see proc(5)."""
+    return _stat(pid)[0]
+
+
+def processor_time(pid: int) -> int:
+    """Clock ticks spent so far, in the program and in the kernel."""
+    fields = _stat(pid)
+    return int(fields[11]) + int(fields[12])
+
+
+def open_descriptors() -> int:
+    """Of this process, on the host."""
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def _stat(pid: int) -> list[str]:
+    """The fields after the name."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
