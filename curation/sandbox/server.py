@@ -19,8 +19,8 @@ from curation.sandbox.link import Link, readable
 from curation.sandbox.processes import kill
 from curation.sandbox.remedy import remedy
 
-START_SECONDS = 60.0
-"""Importing the libraries takes about three seconds, and longer on a cold, busy disk."""
+START_SECONDS = 300.0
+"""Importing the libraries takes about three seconds, and far longer on a cold, busy machine."""
 FORK_SECONDS = 30.0
 FORKS = 8
 """Forks asked for at once; the server makes them one by one."""
@@ -113,7 +113,12 @@ class Zygote:
             async with asyncio.timeout(START_SECONDS):
                 await readable(self._control)
             _, handles, _, _ = socket.recv_fds(self._control, 1, 1)
-        except (OSError, TimeoutError):
+        except TimeoutError as error:
+            raise SandboxError(
+                f"the sandbox's fork server is not ready after {START_SECONDS:.0f} s: the machine is "
+                f"overloaded, or its disk is; its last words: {self.log() or 'none'}"
+            ) from error
+        except OSError:
             handles = []
         if not handles:
             raise SandboxError(f"the sandbox cannot be isolated here: {remedy(self.log())}")

@@ -8,10 +8,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from curation.embedded import CHECKPOINT
-from tests.bench import curtail, direct, estimates, scale, search
+from tests.bench import curtail, direct, estimates, sandbox, scale, search
 from tests.bench.figure import Figure
 
-NAMES = ("direct", "scale", "search", "curtail", "estimates")
+NAMES = ("direct", "scale", "search", "curtail", "estimates", "sandbox")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -24,6 +24,7 @@ def parser() -> argparse.ArgumentParser:
     )
     commands = top.add_subparsers(dest="name", metavar="NAME")
     _add_direct(commands.add_parser("direct", help=direct.__doc__, description=direct.__doc__))
+    _add_sandbox(commands.add_parser("sandbox", help=sandbox.__doc__, description=sandbox.__doc__))
     _add_scale(commands.add_parser("scale", help=scale.__doc__, description=scale.__doc__))
     _add_search(commands.add_parser("search", help=search.__doc__, description=search.__doc__))
     for pure in (curtail, estimates):
@@ -37,6 +38,13 @@ def _add_direct(command: argparse.ArgumentParser) -> None:
     command.add_argument("--samples", type=int, default=96, help="samples a round (96)")
     command.add_argument("--rounds", type=int, default=5, help="pairs of measurements (5)")
     command.add_argument("--in-flight", type=int, default=16, help="requests at once (16)")
+
+
+def _add_sandbox(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--rounds", type=int, default=100, help="sessions a median (100)")
+    command.add_argument("--kernels", type=int, default=5, help="ipykernels to start (5)")
+    command.add_argument("--row", type=int, default=1000, help="sessions in a row (1000)")
+    command.add_argument("--at-once", type=int, default=64, help="sessions open at once (64)")
 
 
 def _add_scale(command: argparse.ArgumentParser) -> None:
@@ -72,6 +80,13 @@ def figures(options: argparse.Namespace) -> Iterator[Figure]:
         )
     elif options.name == "search":
         yield from search.measure(options.documents, options.queries)
+    elif options.name == "sandbox":
+        yield from sandbox.measure(
+            rounds=options.rounds,
+            kernels=options.kernels,
+            row=options.row,
+            at_once=options.at_once,
+        )
     elif options.name == "scale":
         yield from scale.measure(options.samples, keep=options.keep)
     elif options.name == "curtail":

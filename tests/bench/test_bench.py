@@ -65,6 +65,14 @@ def test_a_bar_can_be_a_range(value: float, met: bool) -> None:
     assert Figure("cover", value, 94, unit="%", to=97).met is met
 
 
+def test_every_figure_of_the_sandbox_is_measured(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["sandbox", "--rounds", "2", "--kernels", "1", "--row", "2", "--at-once", "3"])
+    said = capsys.readouterr().out.splitlines()
+    assert len(said) == 10
+    assert "sandbox: lost of 2 in a row: 0.00 (bar: at most 0) met" in said
+    assert "sandbox: lost of 3 at once: 0.00 (bar: at most 0) met" in said
+
+
 @pytest.mark.parametrize(("value", "ceiling", "met"), [(0.9, False, True), (1.0, True, False)])
 def test_a_bar_is_a_floor_or_a_ceiling(value: float, ceiling: bool, met: bool) -> None:
     assert Figure("rate", value, 0.9, ceiling).met is met
@@ -72,6 +80,7 @@ def test_a_bar_is_a_floor_or_a_ceiling(value: float, ceiling: bool, met: bool) -
 
 def test_the_defaults_are_what_the_bars_are_stated_for() -> None:
     assert parser().parse_args(["direct"]).rounds == 5
+    assert parser().parse_args(["sandbox"]).row == 1000
     assert parser().parse_args(["scale"]).samples == [10_000, 100_000]
     assert parser().parse_args(["estimates"]).samples == 10_000
     assert parser().parse_args(["search"]).documents == 100_000

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import signal
 import socket
 from collections.abc import Sequence
 
@@ -25,7 +24,6 @@ def start(link: socket.socket, settings: Settings, program: bytes) -> None:
 
     Returns in the parent only; the child serves until the host is gone, which raises EOFError.
     """
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     room = linux.address_space() + settings.memory
     # When memory runs out the kernel takes sessions first, never the server or the host.
     with open("/proc/self/oom_score_adj", "w") as file:

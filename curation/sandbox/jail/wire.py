@@ -74,21 +74,25 @@ def read_cell(descriptor: int) -> str:
 
 
 def read_exactly(descriptor: int, size: int) -> bytes:
-    """Blocks; raises EOFError when the other side is gone."""
-    parts = []
-    while size:
-        part = os.read(descriptor, min(size, 1 << 20))
-        if not part:
+    """Blocks; raises EOFError when the other side is gone.
+
+    However many pieces the bytes come in, the same memory is asked for: what a cell can see of
+    addresses does not depend on the moment.
+    """
+    data, done = bytearray(size), 0
+    view = memoryview(data)
+    while done < size:
+        count = os.readv(descriptor, [view[done:]])
+        if not count:
             raise EOFError
-        parts.append(part)
-        size -= len(part)
-    return b"".join(parts)
+        done += count
+    return bytes(data)
 
 
 def write_all(descriptor: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(descriptor, view) :]
+    view, done = memoryview(data), 0
+    while done < len(data):
+        done += os.write(descriptor, view[done:])
 
 
 def _read_sized(descriptor: int) -> bytes:

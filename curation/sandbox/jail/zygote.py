@@ -12,12 +12,13 @@ import gc
 import importlib
 import json
 import os
-import signal
 import socket
 import sys
+import time
 import traceback
+from typing import NoReturn
 
-from curation.sandbox.jail import session
+from curation.sandbox.jail import linux, session
 from curation.sandbox.jail.settings import Settings
 
 LIBRARIES = (
@@ -34,9 +35,12 @@ LIBRARIES = (
     "numpy",
     "scipy.ndimage",
 )
+NO_HOST = 3
+"""Exit code of a fork that found the host gone."""
 
 
 def main() -> None:
+    linux.fix_addresses()
     settings = json.load(sys.stdin)
     program = base64.b64decode(settings["filter"])
     limits = Settings(**settings["limits"])
@@ -70,33 +74,41 @@ def warm_up() -> None:
 
 
 def listen(control: socket.socket, limits: Settings, program: bytes) -> None:
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    """Starts sessions until the host is gone.
+
+    Each comes from a fork that was made before it was asked for: it starts sooner, and always from
+    the same memory, whatever came before. The order of some sets follows the addresses in it.
+    """
     while True:
+        child = fork()
+        if child == 0:
+            answer(control, limits, program)
+        _, status = os.waitpid(child, 0)
+        if os.waitstatus_to_exitcode(status) == NO_HOST:
+            return
+
+
+def answer(control: socket.socket, limits: Settings, program: bytes) -> NoReturn:
+    """Becomes the session that the host asks for next."""
+    try:
         _, descriptors, _, _ = socket.recv_fds(control, 1, 1)
         if not descriptors:
-            return
-        with socket.socket(fileno=descriptors[0]) as link:
-            if fork() == 0:
-                control.close()
-                run_session(link, limits, program)
+            os._exit(NO_HOST)
+        control.close()
+        session.start(socket.socket(fileno=descriptors[0]), limits, program)
+    except BaseException:
+        traceback.print_exc()  # the host sees the session's link close
+    os._exit(0)
 
 
 def fork() -> int:
-    """Forks; where the kernel refuses, the host sees the session's link close instead."""
-    try:
-        return os.fork()
-    except OSError:
-        traceback.print_exc()
-        return -1
-
-
-def run_session(link: socket.socket, limits: Settings, program: bytes) -> None:
-    try:
-        session.start(link, limits, program)
-    except BaseException:
-        traceback.print_exc()
-    finally:
-        os._exit(0)
+    """Forks, as soon as the kernel lets it."""
+    while True:
+        try:
+            return os.fork()
+        except OSError:
+            traceback.print_exc()
+            time.sleep(0.1)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,12 @@ def descendants(sandbox: Sandbox) -> set[int]:
     return {pid for pid in found if pid in parents}
 
 
+def sessions(sandbox: Sandbox) -> set[int]:
+    """The processes of sessions: the first ones of a namespace inside that of the fork server."""
+    depth = _depth(fork_server(sandbox))
+    return {pid for pid in descendants(sandbox) if _depth(pid) > depth}
+
+
 def fork_server(sandbox: Sandbox) -> int:
     """The interpreter that forks the sessions: the oldest one."""
     return min(
@@ -43,9 +49,25 @@ def processor_time(pid: int) -> int:
     return int(fields[11]) + int(fields[12])
 
 
+def own_memory(pid: int) -> int:
+    """Bytes that only this process holds (its unique set size)."""
+    fields = [line.split() for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()]
+    return sum(int(size) for name, size, *_ in fields if name.startswith("Private_")) * 1024
+
+
 def open_descriptors() -> int:
     """Of this process, on the host."""
     return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def _depth(pid: int) -> int:
+    """How many process namespaces know the process; 0 when it has just ended."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return 0
+    (line,) = [line for line in status.splitlines() if line.startswith("NSpid:")]
+    return len(line.split()) - 1
 
 
 def _stat(pid: int) -> list[str]:

@@ -15,7 +15,13 @@ import pytest
 import pytest_asyncio
 
 from curation.sandbox import CellResult, Sandbox, Session
-from tests.curation.sandbox.processes import descendants, fork_server, open_descriptors, processor_time, state
+from tests.curation.sandbox.processes import (
+    fork_server,
+    open_descriptors,
+    processor_time,
+    sessions,
+    state,
+)
 from tests.curation.sandbox.programs import suite
 from tests.curation.sandbox.programs.channels import CHANNELS
 from tests.curation.sandbox.programs.preamble import TRY
@@ -74,14 +80,14 @@ async def neighbour(sandbox: Sandbox) -> AsyncIterator[Session]:
 
 @pytest_asyncio.fixture(autouse=True, loop_scope="session")
 async def nobody_is_harmed(sandbox: Sandbox, neighbour: Session, host: Host) -> AsyncIterator[None]:
-    before, descriptors = descendants(sandbox), open_descriptors()
+    before, descriptors = sessions(sandbox), open_descriptors()
     yield
     host.check_untouched()
     kept = await neighbour.run("canary + 1, open('mine').read(), __import__('os').listdir()")
     assert kept.result == "(42, 'kept', ['mine'])"
     assert sandbox.server_starts == 1
     assert open_descriptors() == descriptors
-    while descendants(sandbox) != before:
+    while sessions(sandbox) != before:
         await asyncio.sleep(0.01)  # a process takes a moment to end
 
 
@@ -161,10 +167,10 @@ async def test_sessions_cannot_tell_each_other(
 
 
 async def test_threads_left_behind_take_no_time(sandbox: Sandbox) -> None:
-    before = descendants(sandbox)
+    before = sessions(sandbox)
     async with await sandbox.open() as session:
         await session.run(SPIN)
-        (pid,) = descendants(sandbox) - before
+        (pid,) = sessions(sandbox) - before
         spent = await at_rest(pid)
         async with await sandbox.open() as other:
             assert (await other.run("sum(range(10**7))")).status == "ok"
@@ -181,9 +187,9 @@ async def at_rest(pid: int) -> int:
 
 @pytest.mark.skipif(os.getuid() != 0, reason="all files of an ordinary user's sessions are its own")
 async def test_a_crash_is_dumped_nowhere(sandbox: Sandbox) -> None:
-    before = descendants(sandbox)
+    before = sessions(sandbox)
     async with await sandbox.open():
-        (pid,) = descendants(sandbox) - before
+        (pid,) = sessions(sandbox) - before
         # The kernel gives the files of a process that must not be dumped to root.
         assert Path(f"/proc/{pid}/mem").stat().st_uid == 0
     assert Path(f"/proc/{fork_server(sandbox)}/mem").stat().st_uid != 0
