@@ -7,6 +7,20 @@ environment, no `/etc`, no home, and nothing that can be written but the work fo
 Started as root, the libraries are first bound to neutral paths (they may lie in a folder that only
 root can enter) and root is given up before the real sandbox is made: some limits do not hold
 for root even in a user namespace.
+
+There is no second local backend. Where user namespaces are denied, `sandlock` (0.9.0: Landlock and
+system calls answered by a supervisor) looks like one, and does not reach the bar:
+
+- Its limits on memory and file space are those of a whole sandbox. A fork server inside one would
+  give its sessions a common bound and a common folder; a sandbox a session imports the libraries
+  each time, which takes seconds. Its own `fork` runs callbacks in a fork of the calling process,
+  which puts the host's memory within reach, gives all clones one life and waits for their end.
+- Landlock does not hide files: sizes, times and owners of all the host's files can be read, which
+  fails the probe of files, and a locked library file is a channel between sessions.
+- Processes can be forked unless they are counted, root stays root, and its list of refused system
+  calls leaves out `memfd_secret` and `memfd_create`, whose memory no limit counts.
+
+Such a host can use a sandbox on another machine.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ SWITCHES = (
     ("kernel/unprivileged_userns_clone", "0", "1"),
     ("user/max_user_namespaces", "0", "10000"),
 )
-"""Settings of the kernel that deny user namespaces: path, the value that does, one that does not."""
+"""Settings of the kernel: path, the value that denies user namespaces, one that allows them."""
 CONTAINERS = (".dockerenv", "run/.containerenv", "var/run/secrets/kubernetes.io")
 """What container engines leave in a container's root."""
 

@@ -115,7 +115,7 @@ class Zygote:
             _, handles, _, _ = socket.recv_fds(self._control, 1, 1)
         except TimeoutError as error:
             raise SandboxError(
-                f"the sandbox's fork server is not ready after {START_SECONDS:.0f} s: the machine is "
+                f"the sandbox's fork server is not ready after {START_SECONDS:g} s: the machine is "
                 f"overloaded, or its disk is; its last words: {self.log() or 'none'}"
             ) from error
         except OSError:

@@ -31,11 +31,12 @@ def sessions(sandbox: Sandbox) -> set[int]:
 
 def fork_server(sandbox: Sandbox) -> int:
     """The interpreter that forks the sessions: the oldest one."""
-    return min(
+    interpreters = [
         pid
         for pid in descendants(sandbox)
         if Path(f"/proc/{pid}/cmdline").read_bytes().startswith(b"/opt/python")
-    )
+    ]
+    return min(interpreters, key=lambda pid: int(_stat(pid)[19]))
 
 
 def state(pid: int) -> str:

@@ -42,7 +42,7 @@ CELLS = [
     show(edges)
     len(contours), int(edges.sum())
     """,
-    "cv2.kmeans(np.float32(image_2).reshape(-1, 3), 3, None, (3, 9, 1), 2, cv2.KMEANS_RANDOM_CENTERS)",
+    "cv2.kmeans(np.float32(image_2).reshape(-1, 3), 3, None, (3, 9, 1), 2, 0)",
     "noise = np.empty((16, 16, 3), 'u1'); cv2.randu(noise, 0, 256); show(noise)",
     "plt.plot(np.cumsum(np.random.randn(40))); plt.title('walk {n}'); plt.show()",
     """
@@ -52,16 +52,20 @@ CELLS = [
     plt.tight_layout()
     plt.show()
     """,
-    "plt.bar(['a', 'b', 'c'], [{n}, 2, 3]); plt.ylabel(r'$\\\\frac{{x}}{{{n}}}$'); figure = plt.gcf(); figure",
+    "plt.bar(['a', 'b'], [{n}, 2]); plt.ylabel(r'$\\\\frac{{x}}{{{n}}}$'); plt.gcf()",
     "np.random.rand(4), np.random.default_rng().random(3), np.random.default_rng({n}).integers(99)",
     "import random\nrandom.random(), random.sample(range(100), 5), random.choice('abc')",
     "print({{'red', 'green', 'blue', 'a{n}', None, int, str, 1.5}})",
-    "print({{str(x): x for x in np.random.permutation(9).tolist()}}, set('replay{n}'), hash('x{n}'))",
-    "class Thing: pass\nthings = [Thing() for _ in range(9)]\nprint([things.index(x) for x in set(things)])",
+    "print({{str(x): x for x in np.random.permutation(9).tolist()}}, set('re{n}'), hash('x{n}'))",
+    """
+    class Thing: pass
+    things = [Thing() for _ in range(9)]
+    print([things.index(thing) for thing in set(things)])
+    """,
     "print(object(), Thing(), print, np.random, lambda: 0, image_1)",
     "[id(x) % 4096 for x in things]",
-    "import datetime, time\ndatetime.datetime.fromtimestamp(86400 * {n}), time.tzname, time.localtime(0)",
-    "import os, sys\nos.listdir(), os.getpid(), os.getcwd(), sorted(os.environ), sys.argv, os.cpu_count() > 0",
+    "import datetime, time\ndatetime.datetime.fromtimestamp(86400 * {n}), time.tzname",
+    "import os, sys\nos.listdir(), os.getpid(), os.getcwd(), sorted(os.environ), sys.argv",
     "import platform, locale\nplatform.python_version(), locale.getlocale(), np.__version__",
     """
     from scipy import ndimage

@@ -129,6 +129,19 @@ async def test_refuses_where_namespaces_are_denied(
             pass
 
 
+async def test_refuses_when_the_fork_server_does_not_get_ready(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = tmp_path / "bwrap"
+    script.write_text("#!/bin/sh\necho 'still reading' >&2\nexec sleep 1000\n")
+    script.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setattr("curation.sandbox.server.START_SECONDS", 0.5)
+    with pytest.raises(SandboxError, match=r"not ready after 0.5 s: .*still reading"):
+        async with Sandbox(LIMITS):
+            pass
+
+
 async def test_refuses_without_bubblewrap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(SandboxError, match="needs bwrap: install it"):

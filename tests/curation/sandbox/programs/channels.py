@@ -87,7 +87,8 @@ for _ in range(12): threading.Thread(target=stop.wait, daemon=True).start()
         + """
 import threading
 stop = threading.Event()
-error = attempt(lambda: [threading.Thread(target=stop.wait).start() for _ in range(12)], [None] * 12)
+def start(): return [threading.Thread(target=stop.wait).start() for _ in range(12)]
+error = attempt(start, [None] * 12)
 stop.set()
 if error: print('BREACH', error)
 """,

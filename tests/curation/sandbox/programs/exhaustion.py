@@ -185,7 +185,7 @@ OUTPUT = {
     "bytes_repr": "b'\\0' * (200 << 20)",
     "own_repr": "class R:\n    def __repr__(self): return 'x' * (100 << 20)\nR()",
     "deep_repr": "nest = []\nfor _ in range(900): nest = [nest]\nnest",
-    "control_characters": "print(''.join(map(chr, range(32))) + chr(127) + chr(0x202e) + chr(0xd800))",
+    "control_characters": "print(*map(chr, [*range(32), 127, 0x202E, 0xD800]))",
 }
 
 ERRORS = {
@@ -267,7 +267,8 @@ while True:
         os.write(link, bytes([byte]))
         time.sleep(0.02)
 """,
-    "result_never_sent": LINK + "os.write(link, header(result=4, has_result=True))\nwhile True: pass",
+    "result_never_sent": LINK
+    + "os.write(link, header(result=4, has_result=True))\nwhile True: pass",
     "pixels_never_sent": LINK
     + "os.write(link, header(images=1) + struct.pack('!II', 1000, 1000))\nwhile True: pass",
 }

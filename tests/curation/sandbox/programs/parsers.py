@@ -73,7 +73,8 @@ attempt(lambda: cv2.imdecode(np.frombuffer(data, 'u1'), -1), None)
 import io
 frame = Image.new('P', (1, 1))
 file = io.BytesIO()
-frame.save(file, 'GIF', save_all=True, append_images=[frame.point([i % 2] * 256) for i in range(50)])
+others = [frame.point([i % 2] * 256) for i in range(50)]
+frame.save(file, 'GIF', save_all=True, append_images=others)
 bomb = file.getvalue()[:-1] * 2000
 try:
     with Image.open(io.BytesIO(bomb)) as image: image.seek(10_000)
@@ -181,7 +182,8 @@ import matplotlib
 open('/work/matplotlibrc', 'w').write('savefig.directory: /etc\\nanimation.ffmpeg_path: /work/x\\n')
 matplotlib.rc_file('/work/matplotlibrc')
 figure = plt.figure()
-for path in ('/etc/x.png', '/opt/x.png', 'SECRET'): attempt(lambda: figure.savefig(path, format='png'))
+for path in ('/etc/x.png', '/opt/x.png', 'SECRET'):
+    attempt(lambda: figure.savefig(path, format='png'))
 plt.close('all')
 """,
     "animation_writer": """
@@ -194,7 +196,7 @@ plt.close('all')
 writer = cv2.VideoWriter('/etc/x.avi', cv2.VideoWriter_fourcc(*'MJPG'), 5, (9, 9))
 attempt(writer.isOpened, False)
 """,
-    "cv2_storage": "attempt(lambda: cv2.FileStorage('SECRET', cv2.FILE_STORAGE_READ).isOpened(), False)",
+    "cv2_storage": "attempt(lambda: cv2.FileStorage('SECRET', 0).isOpened(), False)",
     "database": """
 import sqlite3
 def run(action):

@@ -40,8 +40,7 @@ LIES = {
     + "os.write(link, header(images=1) + struct.pack('!II', 10**6, 10**6))",
     "empty_image": LINK + "os.write(link, header(images=1) + struct.pack('!II', 0, 9))",
     "garbage": LINK + "os.write(link, b'\\xff' * 64)",
-    "json": LINK
-    + "os.write(link, b'{\"out\": \"forged\", \"blob\": 1000000000000}' + bytes(100))",
+    "json": LINK + 'os.write(link, b\'{"out": "forged", "blob": 1000000000000}\' + bytes(100))',
     "pickle": LINK
     + """
 import pickle
@@ -52,7 +51,10 @@ os.write(link, pickle.dumps(Payload()) * 10)
     "reply_and_more": LINK + "os.write(link, header() + b'!')",
     "two_replies": LINK + "os.write(link, header() + header())",
     "reply_flood": LINK + "while True: os.write(link, bytes(1 << 16))",
-    "patched_wire": "from curation.sandbox.jail import wire\nwire.encode = lambda text: b'x' * 10**6",
+    "patched_wire": """
+from curation.sandbox.jail import wire
+wire.encode = lambda text: b'x' * 10**6
+""",
     "patched_len": "import builtins\nbuiltins.len = lambda value: 2**31",
     "wake_up_bytes": LINK
     + """
@@ -131,7 +133,11 @@ from curation.sandbox.jail import wire
 wire.pack_reply = lambda reply: b'\\xff' * 1000
 """,
     "patched_modules": "import sys\nfor name in list(sys.modules): sys.modules[name] = None",
-    "closed_streams": "import sys\nsys.stdout.close()\nsys.__stdout__ = sys.stdout = sys.stderr = None",
+    "closed_streams": """
+import sys
+sys.stdout.close()
+sys.__stdout__ = sys.stdout = sys.stderr = None
+""",
     "emptied_names": "import builtins\nvars(builtins).clear()",
     "collector_callback": """
 import gc
@@ -147,7 +153,11 @@ resource.setrlimit(resource.RLIMIT_AS, (1 << 20, 1 << 20))
 import resource
 resource.setrlimit(resource.RLIMIT_NOFILE, (0, 0))
 """,
-    "removed_folder": "import os, shutil\nshutil.rmtree('/work', ignore_errors=True)\nos.chdir('/')",
+    "removed_folder": """
+import os, shutil
+shutil.rmtree('/work', ignore_errors=True)
+os.chdir('/')
+""",
     "link_that_does_not_wait": LINK
     + "import fcntl\nfcntl.fcntl(link, fcntl.F_SETFL, os.O_NONBLOCK)",
 }
