@@ -16,8 +16,8 @@ from curation.sandbox.filter import compile_filter
 from curation.sandbox.jail.settings import Settings
 from curation.sandbox.limits import Limits
 from curation.sandbox.link import Link, readable
-from curation.sandbox.processes import kill
 from curation.sandbox.remedy import remedy
+from curation.sandbox.signals import kill
 
 START_SECONDS = 300.0
 """Importing the libraries takes about three seconds, and far longer on a cold, busy machine."""

@@ -14,7 +14,7 @@ from curation.sandbox.encode import encode_png
 from curation.sandbox.jail import wire
 from curation.sandbox.limits import Limits
 from curation.sandbox.link import LieError, Link, readable
-from curation.sandbox.processes import kill, pause, resume
+from curation.sandbox.signals import kill, pause, resume
 
 Status = Literal["ok", "error", "timeout", "lost"]
 

@@ -6,6 +6,7 @@ import asyncio
 import io
 import os
 import statistics
+import subprocess
 import time
 from collections.abc import Iterator
 
@@ -60,7 +61,8 @@ def measure(*, rounds: int, kernels: int, row: int, at_once: int) -> Iterator[Fi
 def kernel_seconds() -> float:
     """From nothing to the answer of a kernel that has imported the libraries."""
     started = time.perf_counter()
-    manager, client = start_new_kernel(kernel_name="python3")
+    # It warns of its open port on stderr.
+    manager, client = start_new_kernel(kernel_name="python3", stderr=subprocess.DEVNULL)
     try:
         client.execute_interactive(IMPORTS, timeout=300)
         return time.perf_counter() - started

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 from curation.sandbox import Sandbox
@@ -31,23 +32,16 @@ def sessions(sandbox: Sandbox) -> set[int]:
 
 def fork_server(sandbox: Sandbox) -> int:
     """The interpreter that forks the sessions: the oldest one."""
-    interpreters = [
-        pid
-        for pid in descendants(sandbox)
-        if Path(f"/proc/{pid}/cmdline").read_bytes().startswith(b"/opt/python")
-    ]
-    return min(interpreters, key=lambda pid: int(_stat(pid)[19]))
+    return min(descendants(sandbox), key=_interpreter_since)
 
 
-def state(pid: int) -> str:
-    """`R`, `S`, `T`...; see proc(5)."""
-    return _stat(pid)[0]
-
-
-def processor_time(pid: int) -> int:
-    """Clock ticks spent so far, in the program and in the kernel."""
-    fields = _stat(pid)
-    return int(fields[11]) + int(fields[12])
+def _interpreter_since(pid: int) -> float:
+    """When the process was started, in clock ticks; infinity if it is no interpreter, or gone."""
+    try:
+        program = Path(f"/proc/{pid}/cmdline").read_bytes()
+        return float(_stat(pid)[19]) if program.startswith(b"/opt/python") else math.inf
+    except OSError:
+        return math.inf
 
 
 def own_memory(pid: int) -> int:
