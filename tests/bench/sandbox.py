@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 
 from jupyter_client.manager import start_new_kernel
+from matplotlib.cbook import get_sample_data
 from PIL import Image
 
 from curation.sandbox import Sandbox
@@ -155,7 +156,8 @@ async def whole(sandbox: Sandbox, image: bytes) -> bool:
 
 
 def photo() -> bytes:
-    """A JPEG of 1024 by 768 pixels."""
+    """A JPEG of 1024 by 768 pixels: matplotlib's photograph of Grace Hopper."""
     file = io.BytesIO()
-    Image.effect_noise((1024, 768), 40).convert("RGB").save(file, "JPEG", quality=90)
+    with Image.open(get_sample_data("grace_hopper.jpg", asfileobj=False)) as image:
+        image.resize((1024, 768)).save(file, "JPEG", quality=90)
     return file.getvalue()
