@@ -44,6 +44,17 @@ def _interpreter_since(pid: int) -> float:
         return math.inf
 
 
+def state(pid: int) -> str:
+    """`R`, `S`, `T`...; see proc(5)."""
+    return _stat(pid)[0]
+
+
+def processor_time(pid: int) -> int:
+    """Clock ticks spent so far, in the program and in the kernel."""
+    fields = _stat(pid)
+    return int(fields[11]) + int(fields[12])
+
+
 def own_memory(pid: int) -> int:
     """Bytes that only this process holds (its unique set size)."""
     fields = [line.split() for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()]
