@@ -29,6 +29,7 @@ def test_its_recipe_is_valid_in_place_of_the_demonstrations_sources_and_models()
 
 def test_every_command_is_mentioned_and_every_mentioned_command_exists() -> None:
     commands = {command.name or command.callback.__name__ for command in app.registered_commands}
+    commands |= {group.name for group in app.registered_groups}
     assert set(re.findall(r"^toolsight (\w+)", README, re.MULTILINE)) == commands
 
 
