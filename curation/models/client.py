@@ -75,7 +75,7 @@ class ModelClient:
     ) -> None:
         """
         model: the name to ask for; None asks the server which one it serves
-        max_in_flight: over all URLs; shrinks for a while when a server says 429 or 503
+        max_in_flight: requests over all URLs, small ones counted by their share; shrinks for a while when a server says 429 or 503
         timeout: seconds for one try
         media_root: folder that the servers may read images from by path (our own servers)
         stop_in_output: ask for the stop string in the text, which only vLLM understands
@@ -145,17 +145,19 @@ class ModelClient:
         sampling: Sampling,
         *,
         affinity: str | None = None,
+        share: float = 1.0,
     ) -> Completion:
         """`sampling.n` replies to a conversation.
 
         images: in the order of the `<image>` placeholders; ValueError when the counts differ
         affinity: requests with the same one go to the same URL while that is healthy
+        share: how much of a place in flight it takes, of more than 0 to 1
 
         Raises RequestError for this request and ServerError when all would fail.
         """
         if self.model is None:
             raise RuntimeError("enter the ModelClient before asking it for completions")
-        async with self._throttle:
+        async with self._throttle.place(share):
             # Built only now: encoded images of waiting requests would fill the memory.
             body = request_body(
                 self.model,

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
-from types import TracebackType
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+_ROUNDING = 1e-6
+"""Shares are fractions, whose sums are not exact."""
 
 
 class Throttle:
-    """A semaphore whose limit is halved on overload and grows back by one a round of successes.
+    """A queue for places whose number is halved on overload and grows by one a round of successes.
 
     Additive increase, multiplicative decrease, as in TCP. Answers of one congested moment arrive
-    together, so the limit is halved at most once in `window` seconds.
+    together, so the limit is halved at most once in `window` seconds. A request may take less than
+    a place, so that many small ones keep a server as busy as few large ones; who came first goes
+    first, whatever its size.
     """
 
     def __init__(
@@ -25,23 +31,40 @@ class Throttle:
         self._window = window
         self._clock = clock
         self._halved_at = -float("inf")
-        self._running = 0
-        self._free = asyncio.Condition()
+        self._taken = 0.0
+        self._waiting: deque[tuple[float, asyncio.Future[None]]] = deque()
 
-    async def __aenter__(self) -> None:
-        async with self._free:
-            await self._free.wait_for(lambda: self._running < int(self.limit))
-            self._running += 1
+    @asynccontextmanager
+    async def place(self, share: float = 1.0) -> AsyncIterator[None]:
+        """Wait for a place, or for a share (0 < share <= 1) of one, and hold it."""
+        turn = asyncio.get_running_loop().create_future()
+        self._waiting.append((share, turn))
+        self._admit()
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if not turn.cancelled():  # let in and cancelled at the same moment
+                self._release(share)
+            raise
+        try:
+            yield
+        finally:
+            self._release(share)
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        async with self._free:
-            self._running -= 1
-            self._free.notify(max(1, int(self.limit) - self._running))
+    def _admit(self) -> None:
+        """Let in whoever is next for as long as there is room; who was cancelled has gone."""
+        while self._waiting:
+            share, turn = self._waiting[0]
+            if not turn.cancelled():
+                if self._taken + share > int(self.limit) + _ROUNDING:
+                    return
+                self._taken += share
+                turn.set_result(None)
+            self._waiting.popleft()
+
+    def _release(self, share: float) -> None:
+        self._taken -= share
+        self._admit()
 
     def overloaded(self) -> None:
         """The server asked for less."""
