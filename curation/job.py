@@ -66,6 +66,7 @@ class Job:
             max_in_flight=model.max_in_flight,
             timeout=model.timeout,
             media_root=self.run.images.folder.resolve(),
+            extra=model.request_fields,
         )
 
     def _server(self, model: Model) -> ManagedServer:
@@ -91,6 +92,7 @@ def client_of(model: Model) -> ModelClient:
         max_in_flight=model.max_in_flight,
         timeout=model.timeout,
         api_key=api_key_from(model.api_key_env) if model.api_key_env else None,
+        extra=model.request_fields,
     )
 
 

@@ -26,7 +26,8 @@ from curation.recipe_file import load_recipe
 from curation.runs import Run
 from curation.stage import Count
 from curation.stages.compose import compose
-from curation.stages.decide import benefit, decide
+from curation.stages.count import benefit
+from curation.stages.decide import decide
 from curation.stages.export import export
 from curation.stages.grade import grade
 from curation.stages.ingest import ingest
@@ -46,20 +47,25 @@ class Step:
 
 def curate_steps(recipe: Recipe) -> list[Step]:
     """From raw rows to verdicts and RL shards."""
-    arms = [name for name in ("oracle_crop", "tools") if getattr(recipe.arms, name)]
+    arms = {name: arm.scope for name, arm in recipe.arms.run().items() if name != "direct"}
+    selected = [name for name, scope in arms.items() if scope == "selected"]
     return [
         Step("ingest", ingest),
         Step("measure", measure),
         Step("duplicates", find_duplicates),
         Step("screen", screen),
-        Step("direct", partial(roll, name="direct")),
-        Step("grade", grade),
-        Step("benefit", benefit),
-        *(Step(name, partial(roll, name=name)) for name in arms),
-        *([Step("grade", grade), Step("benefit", benefit)] if arms else []),
+        *_attempts(["direct"]),
+        *_attempts([name for name in arms if name not in selected]),
+        *_attempts(selected),
         Step("decide", decide),
         *_exports(recipe, "rl"),
     ]
+
+
+def _attempts(arms: list[str]) -> list[Step]:
+    """Arms that need nothing of each other, and the counts that the next ones need."""
+    rolls = [Step(name, partial(roll, name=name)) for name in arms]
+    return [*rolls, Step("grade", grade), Step("benefit", benefit)] if arms else []
 
 
 def synthesize_steps(recipe: Recipe) -> list[Step]:

@@ -1,37 +1,69 @@
-"""The papers' rules on difficulty and tool benefit, as SQL over the counts of `benefits`.
+"""Presets: which samples to keep and where they go, as conditions on what the arms counted.
 
-Every rule is a condition that must hold for a sample to be kept, and each of them has three
-outcomes: true, false, or null when the attempts that are unscored could still change it. A null
-is never a keep: the sample is dropped as `<rule>:unscored`.
+A condition is what must hold for a sample to be kept. One on counts is a `CountRule`, which also
+tells the stage that draws the attempts when it may stop; its SQL says the same of stored counts.
+What attempts leave open is never a keep: the sample is dropped as `<bound>:unscored`.
 
-A preset states the arms that it needs, the rules on the direct attempts (other arms are asked
-only where these hold), the rules on the other arms, and the split; all as functions of how many
-attempts the recipe asks for.
+Conditions on `direct` come first, and other arms are asked only where they hold. Those on
+`benefits` (intervals of estimates) come last, for what the first attempts selected.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from curation.rules import CountRule
 
-def at_most(right: str, attempts: str, bound: int) -> str:
-    """SQL: at most `bound` of the attempts are right, whatever the unscored ones are."""
-    highest = f"({right}_right + {attempts} - {right}_attempts + {right}_unscored)"
-    return f"CASE WHEN {right}_right > {bound} THEN false WHEN {highest} <= {bound} THEN true END"
-
-
-def at_least(right: str, attempts: str, bound: int) -> str:
-    """SQL: at least `bound` of the attempts are right, whatever the unscored ones are."""
-    highest = f"({right}_right + {attempts} - {right}_attempts + {right}_unscored)"
-    return f"CASE WHEN {right}_right >= {bound} THEN true WHEN {highest} < {bound} THEN false END"
+Planned = Mapping[str, int]
+"""Attempts that the recipe asks for, by arm; 0 where an arm is not run."""
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
-    """One condition on a sample; `sql` is true to keep, false to drop, null when undecided."""
+class Condition:
+    """Something that must hold for a sample to be kept."""
 
-    name: str
-    sql: str
+    reason: str
+    """SQL over counts by arm (`tools_right`, `tools_wrong`), `benefits` and `samples`: null where
+    it holds, else the name under which the sample is dropped."""
+    arm: str | None = None
+    """The arm that it counts; null for one on estimates."""
+    rule: CountRule | None = None
+    """What the attempts of the arm must settle; null when all are needed."""
+    undrawn: str = "false"
+    """SQL over the same: attempts that could decide it were never made."""
+
+
+def counted(arm: str, rule: CountRule, *, exempt: str = "false") -> Condition:
+    """The rule on an arm's counts, for samples that are not exempt."""
+    right, wrong = f"{arm}_right", f"{arm}_wrong"
+    reason = f"""
+        CASE WHEN {exempt} THEN NULL
+             WHEN {right} > {rule.highest} THEN '{rule.name_high}'
+             WHEN {wrong} > {rule.n - rule.lowest} THEN '{rule.name_low}'
+             WHEN {right} < {rule.lowest} THEN '{rule.name_low}:unscored'
+             WHEN {wrong} < {rule.n - rule.highest} THEN '{rule.name_high}:unscored' END
+    """
+    return Condition(reason, arm, rule, f"{arm}_drawn < {rule.n}")
+
+
+def settled(arm: str, rule: CountRule) -> str:
+    """SQL over counts: no further attempt can change what the rule says (`CountRule.verdict`)."""
+    right, wrong = f"{arm}_right", f"{arm}_wrong"
+    return f"""({right} > {rule.highest} OR {wrong} > {rule.n - rule.lowest}
+                OR ({right} >= {rule.lowest} AND {wrong} >= {rule.n - rule.highest}))"""
+
+
+def confirmed(name: str, estimate: str, bound: float, *, asked: str, arm: str) -> Condition:
+    """An estimate from fresh attempts that lies above a bound, for samples of which it is asked
+    (SQL); `arm` is what it takes besides the two arms of `confirm`."""
+    arms = dict.fromkeys(("confirm_direct", "confirm_tools", arm))
+    return Condition(
+        f"""CASE WHEN NOT ({asked}) THEN NULL
+                 WHEN NOT confirmed OR {estimate} IS NULL THEN '{name}:unscored'
+                 WHEN {estimate} <= {bound!r} THEN '{name}' END""",
+        undrawn=" OR ".join(f"{arm}_drawn = 0" for arm in arms),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,34 +88,29 @@ class DeepEyes:
         if not 0 < self.max_right_share <= 1:
             raise ValueError(f"max_right_share is {self.max_right_share}: write 0 < share <= 1")
 
-    def direct_rules(self, direct: int) -> list[Rule]:
-        """What the attempts without tools decide; ValueError when the bounds contradict."""
-        most = -int(-self.max_right_share * direct // 1) - 1
+    def needs(self) -> tuple[str, ...]:
+        return ("direct", "oracle_crop") if self.fine_grained else ("direct",)
+
+    def conditions(self, planned: Planned) -> list[Condition]:
+        n = planned["direct"]
+        most = -int(-self.max_right_share * n // 1) - 1
         if most < self.min_right:
             raise ValueError(
                 f"min_right = {self.min_right} and max_right_share = {self.max_right_share} of"
-                f" {direct} attempts leave nothing to keep: widen one, or draw more attempts"
+                f" {n} attempts leave nothing to keep: widen one, or draw more attempts"
             )
-        return [
-            Rule("too_hard", at_least("direct", str(direct), self.min_right)),
-            Rule("too_easy", at_most("direct", str(direct), most)),
-        ]
+        direct = counted("direct", CountRule(lowest=self.min_right, highest=most, n=n))
+        return [direct, self._on_crop(planned["oracle_crop"])] if self.fine_grained else [direct]
 
-    def later_rules(self, oracle: int, tools: int) -> list[Rule]:
-        """What the attempts on the ground-truth crop decide."""
-        if not self.fine_grained:
-            return []
+    def _on_crop(self, n: int) -> Condition:
+        _reachable("min_oracle_right", self.min_oracle_right, n)
         names = ", ".join("'" + name.replace("'", "''") + "'" for name in self.fine_grained)
-        solved = at_least("oracle", str(oracle), self.min_oracle_right)
+        rule = CountRule(lowest=self.min_oracle_right, highest=n, n=n, name_low="unsolved_on_crop")
         exempt = f"category NOT IN ({names}) OR len(evidence) = 0"
-        return [Rule("unsolved_on_crop", f"CASE WHEN {exempt} THEN true ELSE {solved} END")]
+        return counted("oracle_crop", rule, exempt=exempt)
 
     def split(self) -> str:
-        """SQL: where a kept sample goes."""
         return "'rl'"
-
-    def needs(self) -> tuple[str, ...]:
-        return ("direct", "oracle_crop") if self.fine_grained else ("direct",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,37 +129,85 @@ class DeepEyesV2:
         if self.max_direct_right < 0 or self.min_tools_right < 1:
             raise ValueError("max_direct_right must be at least 0, min_tools_right at least 1")
 
-    def direct_rules(self, direct: int) -> list[Rule]:
-        """What the attempts without tools decide; ValueError when the bound drops nothing."""
-        if self.max_direct_right >= direct:
+    def needs(self) -> tuple[str, ...]:
+        return ("direct", "tools")
+
+    def conditions(self, planned: Planned) -> list[Condition]:
+        n = planned["direct"]
+        if self.max_direct_right >= n:
             raise ValueError(
-                f"max_direct_right = {self.max_direct_right} drops nothing of {direct} attempts:"
+                f"max_direct_right = {self.max_direct_right} drops nothing of {n} attempts:"
                 " lower it, or draw more attempts"
             )
-        return [Rule("too_easy", at_most("direct", str(direct), self.max_direct_right))]
-
-    def later_rules(self, oracle: int, tools: int) -> list[Rule]:
-        """Nothing is dropped for its tool attempts, but the split needs to know them."""
-        if self.min_tools_right > tools:
-            raise ValueError(
-                f"min_tools_right = {self.min_tools_right} can never be reached with {tools}"
-                " attempts: lower it, or draw more attempts"
-            )
-        known = f"tools_right >= {self.min_tools_right} OR tools_attempts > tools_unscored"
-        return [Rule("tools", f"CASE WHEN {known} THEN true END")]
+        easy = CountRule(lowest=0, highest=self.max_direct_right, n=n)
+        return [counted("direct", easy), _tried(self.min_tools_right, planned["tools"])]
 
     def split(self) -> str:
         """A sample that is not solved often enough is for the cold start, also where some
         attempts broke off unscored: failing with tools is what a cold start is against."""
         return f"CASE WHEN tools_right >= {self.min_tools_right} THEN 'rl' ELSE 'cold_start' END"
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Toolsight(DeepEyesV2):
+    """Ours: like DeepEyesV2, and what goes to RL is shown to profit from its tools.
+
+    What the first attempts solve with tools is drawn again, with and without. It is kept where
+    the 95 % interval of the benefit on those fresh attempts lies above `min_benefit` (the first
+    ones flatter it: they chose the sample), and where the tools also beat a placebo.
+    """
+
+    min_benefit: float = 0.0
+
+    def __post_init__(self) -> None:
+        DeepEyesV2.__post_init__(self)
+        if not 0 <= self.min_benefit < 1:
+            raise ValueError(f"min_benefit is {self.min_benefit}: write a share from 0 up to 1")
+
     def needs(self) -> tuple[str, ...]:
-        return ("direct", "tools")
+        return ("direct", "tools", "confirm_direct", "confirm_tools", "placebo")
+
+    def conditions(self, planned: Planned) -> list[Condition]:
+        solved = f"tools_right >= {self.min_tools_right}"
+        return [
+            *DeepEyesV2.conditions(self, planned),
+            confirmed(
+                "no_benefit",
+                "tool_benefit_low",
+                self.min_benefit,
+                asked=solved,
+                arm="confirm_tools",
+            ),
+            confirmed("placebo", "placebo_margin_low", 0.0, asked=solved, arm="placebo"),
+        ]
 
 
-Preset = DeepEyes | DeepEyesV2
+def _tried(least: int, n: int) -> Condition:
+    """Nothing is dropped for its tool attempts, but the split needs to know them."""
+    _reachable("min_tools_right", least, n)
+    known = f"tools_right >= {least} OR tools_right + tools_wrong > 0"
+    return Condition(
+        f"CASE WHEN {known} THEN NULL ELSE 'tools:unscored' END",
+        "tools",
+        CountRule(lowest=least, highest=n, n=n),
+        f"tools_drawn < {n}",
+    )
 
-PRESETS: dict[str, type[DeepEyes] | type[DeepEyesV2]] = {
+
+def _reachable(name: str, least: int, n: int) -> None:
+    if least > n:
+        raise ValueError(
+            f"{name} = {least} can never be reached with {n} attempts: lower it, or draw more"
+            " attempts"
+        )
+
+
+Preset = DeepEyes | DeepEyesV2 | Toolsight
+"""Offers `needs` (arms without which it cannot decide), `conditions` (in the order in which they
+are asked; ValueError where bounds contradict) and `split` (SQL: where a kept sample goes)."""
+
+PRESETS: dict[str, type[Preset]] = {
     "deepeyes": DeepEyes,
     "deepeyes-v2": DeepEyesV2,
+    "toolsight": Toolsight,
 }

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import filters
 from curation.dialects import DIALECTS, Dialect, get_dialect
+from curation.placebo import KINDS
 from curation.presets import Preset
 from curation.sandbox import SandboxSettings
 from curation.tools import Tool
@@ -35,6 +36,12 @@ class Filter:
     keep: filters.Filter
 
 
+def check_sampling(temperature: float, top_p: float) -> None:
+    """ValueError for what no server samples with."""
+    if temperature < 0 or not 0 < top_p <= 1:
+        raise ValueError("temperature must be at least 0 and top_p in 0 < top_p <= 1")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
     """An endpoint and how it is sampled; exactly one of url, urls, serve, embedded."""
@@ -54,16 +61,29 @@ class Model:
     top_p: float = 1.0
     max_tokens: int = 512
     max_in_flight: int = 64
+    """Requests at a time, each for all attempts of an arm; a wave of fewer counts as its share."""
     timeout: float = 120.0
+    min_pixels: int | None = None
+    max_pixels: int | None = None
+    """Pixel budget of an image, as the trainer's processor has it; a request asks vLLM for it.
+    Null leaves it to the server."""
 
     def __post_init__(self) -> None:
         ways = [self.url is not None, bool(self.urls), self.serve is not None, self.embedded]
         if sum(ways) != 1:
             raise ValueError("write exactly one of url, urls, serve, embedded = true")
-        if self.temperature < 0 or not 0 < self.top_p <= 1:
-            raise ValueError("temperature must be at least 0 and top_p in 0 < top_p <= 1")
+        check_sampling(self.temperature, self.top_p)
         if min(self.max_tokens, self.max_in_flight) < 1 or self.timeout <= 0:
             raise ValueError("max_tokens, max_in_flight and timeout must be positive")
+        if not 1 <= (self.min_pixels or 1) <= (self.max_pixels or 2**62):
+            raise ValueError("min_pixels and max_pixels must be positive, the first the smaller")
+
+    @property
+    def request_fields(self) -> dict[str, Any]:
+        """Fields of every request that only vLLM understands: the pixel budget."""
+        pixels = {"min_pixels": self.min_pixels, "max_pixels": self.max_pixels}
+        budget = {name: value for name, value in pixels.items() if value is not None}
+        return {"mm_processor_kwargs": budget} if budget else {}
 
     @property
     def endpoints(self) -> tuple[str, ...]:
@@ -79,9 +99,15 @@ class Arm:
     dialect: str = "direct"
     max_turns: int = 6
     max_tokens: int | None = None
-    """Overrides the model's, a turn."""
+    """Overrides the model's, a turn; the next two override it too."""
+    temperature: float | None = None
+    top_p: float | None = None
     scope: str = "undecided"
-    """`undecided`: samples that the direct attempts do not drop; `all`: every screened sample."""
+    """`undecided`: samples that the direct attempts do not drop; `selected`: those of them that
+    the preset would send to RL; `all`: every screened sample."""
+    curtail: bool = True
+    """End the attempts at a sample when no further one can change its verdict. It costs width of
+    the intervals, never a verdict."""
 
     def __post_init__(self) -> None:
         if self.n < 1:
@@ -92,17 +118,56 @@ class Arm:
             raise ValueError(f"no dialect {self.dialect!r}: choose one of {', '.join(DIALECTS)}")
         if self.max_turns < 1 or (self.max_tokens is not None and self.max_tokens < 1):
             raise ValueError("max_turns and max_tokens must be positive")
-        if self.scope not in ("undecided", "all"):
-            raise ValueError(f"scope is {self.scope!r}: write undecided or all")
+        check_sampling(
+            1.0 if self.temperature is None else self.temperature,
+            1.0 if self.top_p is None else self.top_p,
+        )
+        if self.scope not in SCOPES:
+            raise ValueError(f"scope is {self.scope!r}: write {' or '.join(SCOPES)}")
+
+
+SCOPES = ("undecided", "selected", "all")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placebo(Arm):
+    """Attempts whose tools run for real, but the model sees something else instead."""
+
+    kind: str = "blank"
+    """One of `curation.placebo.KINDS`."""
+
+    def __post_init__(self) -> None:
+        Arm.__post_init__(self)
+        if self.kind not in KINDS:
+            raise ValueError(f"kind is {self.kind!r}: choose one of {', '.join(KINDS)}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arms:
-    """Which arms are run; an arm that is left out is not."""
+    """Which arms are run; an arm that is left out is not.
+
+    What each one shows to the model is in `curation.arms`.
+    """
 
     direct: Arm
+    text_only: Arm | None = None
     oracle_crop: Arm | None = None
     tools: Arm | None = None
+    schema_only: Arm | None = None
+    placebo: Placebo | None = None
+    confirm_direct: Arm | None = None
+    confirm_tools: Arm | None = None
+    """These two draw as `direct` and `tools` do, with seeds of their own."""
+
+    def run(self) -> dict[str, Arm]:
+        """The arms that are run, in the order above."""
+        arms = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: arm for name, arm in arms.items() if arm is not None}
+
+    def planned(self) -> dict[str, int]:
+        """Attempts at a sample by arm; 0 where an arm is not run."""
+        run = self.run()
+        return {field.name: run[field.name].n if field.name in run else 0 for field in fields(self)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,8 +238,3 @@ class Recipe:
     def dialect(self, name: str) -> Dialect:
         """A dialect whose prompt offers the recipe's tools."""
         return get_dialect(name, (json.dumps(tool.schema) for tool in self.tools))
-
-
-def attempts(arm: Arm | None) -> int:
-    """How often an arm is tried; 0 when it is not run."""
-    return arm.n if arm else 0

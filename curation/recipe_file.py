@@ -16,7 +16,8 @@ from typing import Any
 import filters
 from curation.errors import RecipeError
 from curation.presets import PRESETS, Preset
-from curation.recipe import Arm, Arms, Export, Filter, Model, Recipe, Source, Teach, attempts
+from curation.recipe import Arms, Export, Filter, Model, Recipe, Source, Teach
+from curation.recipe_arms import read_arms, written_arms
 from curation.sandbox import SandboxSettings
 from curation.settings import bind, bind_settings, resolve, unknown
 from curation.tools import DEEPEYES_TOOLS, Tool
@@ -85,7 +86,7 @@ def parse_recipe(text: str, name: str) -> Recipe:
         raise RecipeError(f"the recipe {name} is no valid TOML: {error}") from None
     file = bind(_File, top, name)
     policy = bind(Model, file.policy, "policy")
-    arms = _arms(file.arms)
+    arms = read_arms(file.arms)
     return Recipe(
         name=name,
         seed=file.seed,
@@ -144,38 +145,19 @@ def _filter(table: Mapping[str, Any], where: str) -> Filter:
         raise RecipeError(f"{where}: {error}") from None
 
 
-def _arms(tables: Mapping[str, Any]) -> Arms:
-    defaults: dict[str, dict[str, Any]] = {
-        "direct": {},
-        "oracle_crop": {},
-        "tools": {"dialect": "deepeyes-v2"},
-    }
-    arms: dict[str, Arm] = {}
-    for name, table in {"direct": {}, **tables}.items():
-        if name not in defaults:
-            raise unknown("arm", name, defaults, "arms")
-        if not isinstance(table, Mapping):
-            raise RecipeError(f"arms.{name}: write it as a table, [arms.{name}]")
-        arms[name] = bind(Arm, {**defaults[name], **table}, f"arms.{name}")
-        if (name == "tools") == (arms[name].dialect == "direct"):
-            raise RecipeError(
-                f"arms.{name}.dialect: {arms[name].dialect!r} has"
-                f" {'no tools' if name == 'tools' else 'tools, and this arm has none'}"
-            )
-    return Arms(**arms)
-
-
 def _preset(table: Mapping[str, Any], arms: Arms) -> Preset:
     name, settings = _taken(table, "preset", "decide")
     if name not in PRESETS:
         raise unknown("preset", name, PRESETS, "decide.preset")
-    preset: Preset = bind(PRESETS[name], settings, "decide")
+    preset = bind(PRESETS[name], settings, "decide")
     for arm in preset.needs():
         if getattr(arms, arm) is None:
-            raise RecipeError(f"decide: the preset {name} needs the arm {arm}: add [arms.{arm}]")
+            table_name = "confirm" if arm.startswith("confirm") else arm
+            raise RecipeError(
+                f"decide: the preset {name} needs the arm {table_name}: add [arms.{table_name}]"
+            )
     try:
-        preset.direct_rules(arms.direct.n)
-        preset.later_rules(attempts(arms.oracle_crop), attempts(arms.tools))
+        preset.conditions(arms.planned())
     except ValueError as error:
         raise RecipeError(f"decide: {error}") from None
     return preset
@@ -225,10 +207,9 @@ def resolved(recipe: Recipe) -> str:
         lines += _table("[[filters]]", {"name": item.name, "use": item.use, **item.keep.settings})
     lines += _table("[policy]", asdict(recipe.policy))
     lines += _table("[teacher]", asdict(recipe.teacher))
-    for name in ("direct", "oracle_crop", "tools"):
-        if arm := getattr(recipe.arms, name):
-            lines += _table(f"[arms.{name}]", asdict(arm))
-    preset = next(name for name, kind in PRESETS.items() if isinstance(recipe.preset, kind))
+    for name, table in written_arms(recipe.arms).items():
+        lines += _table(f"[arms.{name}]", table)
+    preset = next(name for name, kind in PRESETS.items() if type(recipe.preset) is kind)
     lines += _table("[decide]", {"preset": preset, **asdict(recipe.preset)})
     if recipe.teach:
         lines += _table("[teach]", asdict(recipe.teach))

@@ -11,21 +11,18 @@ but a bug or a sandbox that cannot run is raised.
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from curation.actions import Bench, Effect, Workbench
-from curation.dialects import Answer, Call, Code, Dialect, Fault
+from curation.dialects import Answer, Call, Code, Fault
 from curation.dialects.base import IMAGE
 from curation.errors import RequestError
 from curation.images import ImageStore
 from curation.models import ModelClient, Reply, Sampling
-from curation.recipe import Arm, Model, Recipe
+from curation.sampler import Sampler, sample_seed
 from schemas import Message, Rollout, ToolCall, Turn
 
 _TURN_SEED = 1_000_003
@@ -34,73 +31,8 @@ one attempt lie this far apart."""
 
 
 @dataclass(frozen=True, slots=True)
-class Sampler:
-    """How an arm asks its model."""
-
-    arm: str
-    model: str
-    """Identity of the model, as rollouts record it."""
-    dialect: Dialect
-    temperature: float
-    top_p: float
-    max_tokens: int
-    max_turns: int
-    seed: int
-    tools: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    """Settings of the recipe's tools by name: they shape what is observed."""
-
-    @classmethod
-    def of(cls, name: str, arm: Arm, model: Model, identity: str, recipe: Recipe) -> Sampler:
-        named = () if arm.dialect == "direct" else recipe.tools
-        return cls(
-            arm=name,
-            model=identity,
-            dialect=recipe.dialect(arm.dialect),
-            temperature=model.temperature,
-            top_p=model.top_p,
-            max_tokens=arm.max_tokens or model.max_tokens,
-            max_turns=1 if arm.dialect == "direct" else arm.max_turns,
-            seed=recipe.seed,
-            tools={tool.name: tool.settings for tool in named},
-        )
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """Everything that shapes a reply: rollouts made by other settings are not mixed."""
-        opening = "".join(message.content for message in self.dialect.opening("", 1))
-        # Tools that a recipe does not name leave no mark: rollouts of earlier runs stay valid.
-        tools = {"tools": self.tools} if self.tools else {}
-        return {
-            **tools,
-            "model": self.model,
-            "dialect": self.dialect.name,
-            "prompt": hashlib.sha256(opening.encode()).hexdigest()[:12],
-            "temperature": self.temperature,
-            "top_p": self.top_p,
-            "max_tokens": self.max_tokens,
-            "max_turns": self.max_turns,
-            "seed": self.seed,
-        }
-
-    @property
-    def mark(self) -> str:
-        """Hash of the settings; part of a rollout's identity."""
-        return hashlib.sha256(json.dumps(self.settings, sort_keys=True).encode()).hexdigest()[:16]
-
-    def sampling(self, n: int, seed: int) -> Sampling:
-        return Sampling(
-            n=n,
-            temperature=self.temperature,
-            top_p=self.top_p,
-            max_tokens=self.max_tokens,
-            stop=self.dialect.stop,
-            seed=seed,
-        )
-
-
-@dataclass(frozen=True, slots=True)
 class Unit:
-    """A sample and the attempts at it that are owed, as consecutive numbers."""
+    """A sample and attempts at it; those that are drawn together are consecutive numbers."""
 
     sample_id: str
     source: str
@@ -138,14 +70,16 @@ class Roller:
     client: ModelClient
     store: ImageStore
     workbench: Workbench | None = None
-    """Null in a dialect without tools."""
+    """Null where no action is executed."""
+    full: int = 1
+    """Attempts that take one place among the client's requests in flight; fewer take a share."""
 
     async def roll(self, unit: Unit) -> list[Rollout]:
-        """Every owed attempt at a sample."""
+        """The unit's attempts, which open with one request."""
         started = time.perf_counter()
         first, n = min(unit.attempts), len(unit.attempts)
         seed = sample_seed(self.sampler.seed, self.sampler.arm, unit.sample_id) + first
-        opening = self.sampler.dialect.opening(unit.question, len(unit.images))
+        opening = self.sampler.opening(unit.question, len(unit.images))
         conversations = [
             Conversation(first + i, seed + i, list(opening), list(unit.images)) for i in range(n)
         ]
@@ -163,7 +97,11 @@ class Roller:
         prompt = conversations[0].messages
         try:
             completion = await self.client.complete(
-                prompt, unit.images, sampling, affinity=unit.sample_id
+                prompt,
+                unit.images,
+                sampling,
+                affinity=unit.sample_id,
+                share=min(1.0, sampling.n / self.full),
             )
         except RequestError as error:
             for conversation in conversations:
@@ -246,12 +184,6 @@ class Roller:
             error=conversation.error,
             seconds=seconds,
         )
-
-
-def sample_seed(seed: int, arm: str, sample_id: str) -> int:
-    """Seed of a sample's first attempt; attempt i has this seed plus i."""
-    digest = hashlib.sha256(f"{seed}/{arm}/{sample_id}".encode()).digest()
-    return int.from_bytes(digest[:4], "big") >> 2
 
 
 def _tool_call(effect: Effect, text: str, image_ids: tuple[str, ...]) -> ToolCall:

@@ -22,6 +22,7 @@ from curation.search import record
 from curation.tables import PARTIAL, Table
 from schemas import (
     Benefit,
+    Counts,
     Duplicate,
     Image,
     Measure,
@@ -45,6 +46,7 @@ RECORDS: dict[str, type] = {
     "screens": Verdict,
     "rollouts": Rollout,
     "scores": Score,
+    "counts": Counts,
     "benefits": Benefit,
     "verdicts": Verdict,
     "verifications": Verification,

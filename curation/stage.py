@@ -29,15 +29,19 @@ class Stage:
     """SQL over earlier tables: the key and the light columns that making a row needs."""
     settings: Mapping[str, Any] = field(default_factory=dict)
     """What shapes a row's value; never which rows, nor how many."""
+    settled: str = "SELECT NULL AS sample_id WHERE false"
+    """SQL: samples about which no further row is needed; they are counted as dropped."""
 
     @property
     def owed(self) -> str:
-        """SQL of the rows still to be made; what is in quarantine counts as written."""
+        """SQL of the rows still to be made; what is in quarantine counts as written, and what is
+        settled as needless."""
         return f"""
             FROM ({self.wanted}) AS wanted
             ANTI JOIN {self.table} AS written ON wanted.{self.key} = written.{self.key}
             ANTI JOIN (SELECT key FROM quarantine WHERE stage = '{self.name}') AS failed
                 ON wanted.{self.key} = failed.key
+            ANTI JOIN ({self.settled}) AS settled ON wanted.sample_id = settled.sample_id
         """
 
 
@@ -83,17 +87,23 @@ def count_owed(run: Run, stage: Stage) -> int:
 
 
 def count_stage(run: Run, stage: Stage) -> Count:
-    """Count a stage's wanted rows against the table and the quarantine."""
+    """Count a stage's wanted rows against the table, the quarantine and what is settled."""
     with run.connect() as db:
         row = db.execute(f"""
-            SELECT count(*),
-                   count(*) FILTER ({stage.key} IN (SELECT {stage.key} FROM {stage.table})),
-                   count(*) FILTER ({stage.key} IN (
-                       SELECT key FROM quarantine WHERE stage = '{stage.name}'))
-            FROM ({stage.wanted})
+            WITH counted AS (
+                SELECT {stage.key} IN (SELECT {stage.key} FROM {stage.table}) AS made,
+                       {stage.key} IN (
+                           SELECT key FROM quarantine WHERE stage = '{stage.name}') AS failed,
+                       sample_id IN ({stage.settled}) AS needless
+                FROM ({stage.wanted})
+            )
+            SELECT count(*), count(*) FILTER (made),
+                   count(*) FILTER (needless AND NOT made AND NOT failed),
+                   count(*) FILTER (failed AND NOT made)
+            FROM counted
         """).fetchone()
     assert row is not None
-    return Count(stage.name, rows_in=row[0], kept=row[1], quarantined=row[2]).check()
+    return Count(stage.name, *row).check()
 
 
 class PartWriter:

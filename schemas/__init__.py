@@ -1,7 +1,7 @@
 """The records of a run: frozen dataclasses, each with one Arrow schema derived from it."""
 
 from schemas.arrow import arrow_schema, from_table, to_table
-from schemas.rollout import Benefit, Rollout, Score, ToolCall, Turn
+from schemas.rollout import Benefit, Counts, Rollout, Score, ToolCall, Turn
 from schemas.run import Pull
 from schemas.sample import Box, Duplicate, Image, Measure, Quarantined, Sample, Verdict
 from schemas.trajectory import Message, Trajectory, Verification
@@ -9,6 +9,7 @@ from schemas.trajectory import Message, Trajectory, Verification
 __all__ = [
     "Benefit",
     "Box",
+    "Counts",
     "Duplicate",
     "Image",
     "Measure",

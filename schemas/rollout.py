@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-ARMS = ("direct", "oracle_crop", "tools", "teacher")
+ARMS = (
+    "direct",
+    "text_only",
+    "oracle_crop",
+    "tools",
+    "schema_only",
+    "placebo",
+    "confirm_direct",
+    "confirm_tools",
+    "teacher",
+)
+"""Ways to try a sample; all but the teacher's measure it."""
+
 STOP_REASONS = (
     "answered",
     "max_turns",
@@ -81,8 +93,30 @@ class Score:
 
 
 @dataclass(frozen=True, slots=True)
+class Counts:
+    """What became of the attempts at a sample in one arm: one row a sample and arm."""
+
+    sample_id: str
+    arm: str
+    """One of ARMS, never the teacher's."""
+    planned: int
+    """Attempts that the recipe asks for."""
+    drawn: int
+    """Attempts made: fewer than planned where the verdict was settled early, or requests failed."""
+    correct: int
+    """The others are wrong or unscored; `right` is a word of SQL."""
+    wrong: int
+    unscored: int
+    called: int
+    """Attempts in which an action was executed; the next two are those of them with a score."""
+    called_correct: int
+    called_wrong: int
+
+
+@dataclass(frozen=True, slots=True)
 class Benefit:
-    """Counts per sample; every rule on difficulty and tool benefit is a function of them."""
+    """How hard a sample is and what tools change, estimated from `counts`; the intervals are of
+    95 %. Null is what was not measured."""
 
     sample_id: str
     direct_attempts: int
@@ -91,12 +125,23 @@ class Benefit:
     tools_attempts: int
     tools_right: int
     tools_unscored: int
-    oracle_attempts: int
-    oracle_right: int
-    oracle_unscored: int
     direct_pass_rate: float | None
     """Right over scored attempts; null when none was scored."""
+    direct_low: float | None
+    direct_high: float | None
     tools_pass_rate: float | None
-    oracle_pass_rate: float | None
+    tools_low: float | None
+    tools_high: float | None
     tool_benefit: float | None
-    """Pass rate with tools less pass rate without; null unless both are known."""
+    """Pass rate with tools less pass rate without: of fresh attempts where `confirmed`, else of
+    those that also chose the sample, which flatters it."""
+    tool_benefit_low: float | None
+    tool_benefit_high: float | None
+    tool_gain: float | None
+    """Probability that of two attempts only the one with tools is right."""
+    tool_harm: float | None
+    """Probability that only the one without is; benefit is gain less harm."""
+    confirmed: bool
+    placebo_margin: float | None
+    """Pass rate with tools less that with a placebo."""
+    placebo_margin_low: float | None

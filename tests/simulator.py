@@ -14,17 +14,21 @@ a server its seed, which is the attempt's own.
 from __future__ import annotations
 
 import asyncio
+import io
 import random
 import re
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 from curation.rules import Rule, Tally
+from curation.sources import RawSample
+from schemas import Box
 from tests.scripted_server import Request, Text, text_of
 
 MOST = 64
@@ -155,3 +159,27 @@ def request(sample: int, *, n: int, seed: int, stop: Sequence[str] = ()) -> dict
     """A bare chat request about a sample, as tests of the policy itself send it."""
     messages = [{"role": "user", "content": question(sample)}]
     return {"model": "scripted", "messages": messages, "n": n, "seed": seed, "stop": list(stop)}
+
+
+def questions(*, limit: int = 100) -> Iterator[RawSample]:
+    """A source of samples that the simulated policy recognises, each with a picture of its own."""
+    for sample in range(limit):
+        yield RawSample(
+            origin_id=f"sample-{sample}",
+            images=(_picture(sample),),
+            question=question(sample),
+            answers=(RIGHT,),
+            answer_kind="text",
+            category="perception",
+            license="CC0-1.0",
+            origin="simulator",
+            evidence=(Box(0, 8, 8, 24, 24),),
+        )
+
+
+def _picture(number: int) -> bytes:
+    """A PNG of one colour, another for every number below 2**24."""
+    buffer = io.BytesIO()
+    colour = (number >> 16, number >> 8 & 255, number & 255)
+    Image.new("RGB", (32, 32), colour).save(buffer, format="PNG")
+    return buffer.getvalue()

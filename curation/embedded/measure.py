@@ -7,18 +7,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from curation.actions import Bench, Effect, Workbench
-from curation.dialects import Call, Code, get_dialect
+from curation.actions import Bench, Workbench
+from curation.dialects import get_dialect
 from curation.graders import grade
-from curation.images import ImageStore, crop, decode, encode_png
+from curation.images import ImageStore, crop
 from curation.models import ModelClient
-from curation.rollouts import Roller, Sampler, Unit
+from curation.placebo import KINDS
+from curation.rollouts import Roller, Unit
+from curation.sampler import Sampler
 from curation.sandbox import Sandbox
 from curation.sources.base import RawSample
 from curation.sources.charts import charts
 from curation.sources.documents import documents
 from curation.sources.easy_vqa import easy_vqa
-from curation.stages.decide import RIGHT
+from curation.stages.count import RIGHT
 from curation.tools import toolbox
 from schemas import Rollout
 
@@ -63,23 +65,6 @@ def held_out(samples: int, seed: int = 0) -> HeldOut:
     return HeldOut(tuple(easy_vqa(**settings)), drawn)  # type: ignore[arg-type]
 
 
-class _BlankBench(Bench):
-    """The placebo arm: every image that comes back is blank, at its own size."""
-
-    async def act(self, action: Code | Call) -> Effect:
-        effect = await super().act(action)
-        blanks = tuple(_blank(image) for image in effect.images)
-        return Effect(
-            effect.name, effect.arguments, effect.observed, blanks, effect.lost, effect.seconds
-        )
-
-
-def _blank(encoded: bytes) -> bytes:
-    image = decode(encoded).convert("RGB")
-    image.paste("white", (0, 0, image.width, image.height))
-    return encode_png(image)
-
-
 @dataclass(frozen=True, slots=True)
 class Examiner:
     """Asks a served model about samples; observations and pictures go to `store`."""
@@ -115,7 +100,7 @@ class Examiner:
     def _workbench(self, dialect: str, blank: bool) -> Workbench | None:
         if dialect == "direct":
             return None
-        return Workbench(self.sandbox, toolbox(dialect), _BlankBench if blank else Bench)
+        return Workbench(self.sandbox, toolbox(dialect), KINDS["blank"] if blank else Bench)
 
     def _sampler(self, dialect: str) -> Sampler:
         return Sampler(

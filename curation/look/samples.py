@@ -11,7 +11,7 @@ import duckdb
 from curation.look.page import badge, mark, page, question, whence
 from curation.look.pictures import find_sample, sample_images
 from curation.runs import Run
-from curation.stages.decide import RIGHT
+from curation.stages.count import RIGHT
 
 _LONGEST = 40
 """Characters of a prediction that are shown."""

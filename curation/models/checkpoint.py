@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import struct
 from pathlib import Path
@@ -19,6 +20,18 @@ def embedded_model() -> Path:
     """The checkpoint that ships with the package, checked; ServerError when it is not whole."""
     check_checkpoint(CHECKPOINT, required=_JSON_FILES)
     return CHECKPOINT
+
+
+SERVERS_OWN = "the server's"
+"""What is said of a chat template that only the server knows."""
+
+
+def template_of(folder: Path | None) -> str:
+    """Hash of a checkpoint's chat template, where the checkpoint is on this machine."""
+    for name in ("chat_template.jinja", "chat_template.json", "tokenizer_config.json"):
+        if folder is not None and (folder / name).is_file():
+            return hashlib.sha256((folder / name).read_bytes()).hexdigest()[:12]
+    return SERVERS_OWN
 
 
 def check_checkpoint(folder: Path, *, required: tuple[str, ...] = ("config.json",)) -> None:

@@ -75,7 +75,8 @@ class ModelClient:
     ) -> None:
         """
         model: the name to ask for; None asks the server which one it serves
-        max_in_flight: requests over all URLs, small ones counted by their share; shrinks for a while when a server says 429 or 503
+        max_in_flight: requests over all URLs, small ones by their share; shrinks for a while when
+            a server says 429 or 503
         timeout: seconds for one try
         media_root: folder that the servers may read images from by path (our own servers)
         stop_in_output: ask for the stop string in the text, which only vLLM understands

@@ -1,64 +1,80 @@
-"""Roll: attempts of a model at samples, in one of the arms, as many at once as it takes.
-
-There is no barrier: a fixed number of workers takes samples from the stream of what is owed, and
-finished rollouts are written while others go on.
-"""
+"""Roll: attempts of a model at samples, in one of the arms, as many at once as it takes."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from curation.actions import Workbench
-from curation.errors import RunError
+from curation.arms import treatment
+from curation.errors import RecipeError
 from curation.images import crop
 from curation.job import Job, check_model
-from curation.progress import Meter
+from curation.presets import settled
 from curation.recipe import Arm, Model, Recipe
-from curation.rollouts import Roller, Sampler, Unit
+from curation.rollouts import Roller, Unit
+from curation.rules import CountRule, Tally
 from curation.runs import Run
+from curation.sampler import Sampler
 from curation.sandbox import open_sandbox
 from curation.stage import (
     Count,
     PartWriter,
     Stage,
     count_stage,
-    failed_row,
     quarantine_writer,
     query_rows,
 )
-from curation.stages.decide import direct_holds
+from curation.stages.count import RIGHT, asked, tallies
+from curation.stages.draw import Draw, Failures, Owed, Sink, drive
+from curation.stages.grade import grade
+from curation.tables import write_text
 from curation.tools import toolbox
-from schemas import Box, Quarantined, Rollout
-
-T = TypeVar("T")
-R = TypeVar("R")
-
-_ENOUGH = 64
-"""Rows after which the share of failures means something."""
+from schemas import Box
 
 
 def roll(job: Job, name: str) -> Count:
     """Make the owed rollouts of an arm; `name` is one of `schemas.rollout.ARMS`.
 
+    The unit is the attempt: kept are those on disk, dropped those that a settled verdict did not
+    need.
+
     Raises:
+        RecipeError: the recipe crops to evidence, and no sample has any.
         StaleSettingsError: rollouts on disk were sampled otherwise.
         RunError: more than `max_failed_share` of the attempts failed.
         ServerError: the model's servers are gone.
     """
+    check_boxes(job)
     arm, model = arm_of(job.recipe, name)
     identity = check_model(model)
     sampler = Sampler.of(name, arm, model, identity, job.recipe)
-    stage = roll_stage(job.recipe, sampler, arm.n)
+    rule = stop_rule(job.recipe, name)
+    stage = roll_stage(job.recipe, sampler, arm.n, rule)
     job.run.table(stage.table).check_settings(name, sampler.settings)
+    if rule is not None:  # What is settled shows in the scores, also after a kill.
+        grade(job)
     owed = job.owed(stage)
     if owed:
-        asyncio.run(_roll(job, model, sampler, stage, owed))
+        keep_prompt(job.run, sampler)
+        asyncio.run(_roll(job, model, Plan(sampler, stage, arm, rule), owed))
+        if rule is not None:
+            grade(job)
     return count_stage(job.run, stage)
+
+
+def check_boxes(job: Job) -> None:
+    """Refuse an arm that could try no sample, before anything is paid for."""
+    boxed = "SELECT bool_or(len(evidence) > 0) FROM samples"
+    if job.recipe.arms.oracle_crop and job.run.value(boxed) is False:
+        raise RecipeError(
+            "arms.oracle_crop: no sample has an evidence box: leave the arm out, or give the"
+            " source its column of boxes"
+        )
 
 
 def arm_of(recipe: Recipe, name: str) -> tuple[Arm, Model]:
@@ -71,20 +87,44 @@ def arm_of(recipe: Recipe, name: str) -> tuple[Arm, Model]:
     return arm, recipe.policy
 
 
-def roll_stage(recipe: Recipe, sampler: Sampler, n: int) -> Stage:
-    """The wanted attempts: n for every sample in the arm's scope."""
-    return Stage(
-        name=sampler.arm,
+def stop_rule(recipe: Recipe, name: str) -> CountRule | None:
+    """What the attempts of an arm have to settle; null where all of them are drawn."""
+    if name == "teacher" or not arm_of(recipe, name)[0].curtail:
+        return None
+    conditions = recipe.preset.conditions(recipe.arms.planned())
+    return next((condition.rule for condition in conditions if condition.arm == name), None)
+
+
+def roll_stage(recipe: Recipe, sampler: Sampler, n: int, rule: CountRule | None = None) -> Stage:
+    """The wanted attempts: n for every sample in the arm's scope, until the rule is settled."""
+    arm = sampler.arm
+    stage = Stage(
+        name=arm,
         table="rollouts",
         key="rollout_id",
         wanted=f"""
             SELECT sample_id, attempt,
-                   sha256(concat_ws('/', sample_id, '{sampler.arm}', '{sampler.mark}', attempt))
+                   sha256(concat_ws('/', sample_id, '{arm}', '{sampler.mark}', attempt))
                        AS rollout_id
-            FROM ({scope(recipe, sampler.arm)}) CROSS JOIN range({n}) AS attempts(attempt)
+            FROM ({scope(recipe, arm)}) CROSS JOIN range({n}) AS attempts(attempt)
         """,
         settings=sampler.settings,
     )
+    if rule is None:
+        return stage
+    done = f"SELECT sample_id FROM ({_drawn(arm, n)}) WHERE {settled('drawn', rule)}"
+    return replace(stage, settled=done)
+
+
+def _drawn(arm: str, n: int) -> str:
+    """SQL: the scored attempts of an arm, by sample."""
+    return f"""
+        SELECT rollouts.sample_id,
+               count(*) FILTER (value > {RIGHT}) AS drawn_right,
+               count(*) FILTER (value <= {RIGHT}) AS drawn_wrong
+        FROM rollouts JOIN scores USING (rollout_id)
+        WHERE arm = '{arm}' AND attempt < {n} GROUP BY ALL
+    """
 
 
 def scope(recipe: Recipe, name: str) -> str:
@@ -96,98 +136,93 @@ def scope(recipe: Recipe, name: str) -> str:
         drawn = f"('0x' || sample_id[:8])::UBIGINT < {share} * 4294967296"
         return f"""SELECT sample_id FROM verdicts
                    WHERE split = 'cold_start' OR (split = 'rl' AND {drawn})"""
-    arm = arm_of(recipe, name)[0]
-    chosen = direct_holds(recipe) if arm.scope == "undecided" else "true"
-    if name == "oracle_crop":
-        chosen += " AND len(evidence) > 0"
-    return f"SELECT sample_id FROM benefits JOIN samples USING (sample_id) WHERE {chosen}"
+    return f"""SELECT sample_id FROM ({tallies("counts")}) JOIN samples USING (sample_id)
+               WHERE {asked(recipe, name)}"""
 
 
-async def _roll(job: Job, model: Model, sampler: Sampler, stage: Stage, owed: int) -> None:
+def keep_prompt(run: Run, sampler: Sampler) -> None:
+    """The arm's prompt, with a stand-in for the question, under the hash that rollouts carry."""
+    folder = run.path / "prompts"
+    folder.mkdir(exist_ok=True)
+    text = "\n".join(f"[{m.role}]\n{m.content}" for m in sampler.opening("{question}", 1))
+    write_text(folder / f"{sampler.arm}-{sampler.prompt_mark}.txt", text + "\n")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a call of `roll` is about."""
+
+    sampler: Sampler
+    stage: Stage
+    arm: Arm
+    rule: CountRule | None
+
+    @property
+    def workers(self) -> int:
+        """Samples in work at a time, so that their attempts fill every place in flight twice."""
+        wave = self.rule.least(Tally(0, 0)) if self.rule else self.arm.n
+        return -(-2 * self.arm.n // max(wave, 1))
+
+
+async def _roll(job: Job, model: Model, plan: Plan, owed: int) -> None:
+    name = plan.stage.name
     async with AsyncExitStack() as stack:
         client = await stack.enter_async_context(job.client(model))
-        workbench = None
-        if sampler.dialect.name != "direct":
-            sandbox = await stack.enter_async_context(open_sandbox(job.recipe.sandbox))
-            job.probes.update(sandbox.probes)
-            tools = toolbox(sampler.dialect.name, job.recipe.tools)
-            workbench = Workbench(sandbox, tools, record=job.run.searches())
-        writer = PartWriter(job.run.table("rollouts"), stage.name, sampler.settings)
-        quarantine = quarantine_writer(job.run, stage.name)
-        meter = job.reporter.stage(stage.name, owed, "rollouts")
-        failures = Failures(
-            stage.name, stack.enter_context(quarantine), job.recipe.max_failed_share
-        )
+        workbench = await _workbench(job, plan, stack)
+        writer = PartWriter(job.run.table("rollouts"), name, plan.sampler.settings)
+        quarantine = quarantine_writer(job.run, name)
+        meter = job.reporter.stage(name, owed, "attempts")
+        failures = Failures(name, stack.enter_context(quarantine), job.recipe.max_failed_share)
         sink = Sink(stack.enter_context(writer), failures, stack.enter_context(meter))
-        roller = Roller(sampler, client, job.run.images, workbench)
-        await drive(_units(job.run, stage), roller.roll, sink.take, workers=2 * model.max_in_flight)
+        roller = Roller(plan.sampler, client, job.run.images, workbench, full=plan.arm.n)
+        draw = Draw(roller, plan.rule, sink)
+        await drive(_owed(job.run, plan), draw.sample, workers=plan.workers * model.max_in_flight)
         failures.settle()
 
 
-async def drive(
-    units: Iterable[T],
-    work: Callable[[T], Awaitable[R]],
-    take: Callable[[T, R], None],
-    *,
-    workers: int,
-) -> None:
-    """Do all units, `workers` at a time; the first error ends it and is raised as it is."""
-    pending = iter(units)
-
-    async def worker() -> None:
-        for unit in pending:  # shared: every unit goes to the first worker that is free
-            take(unit, await work(unit))
-
-    try:
-        async with asyncio.TaskGroup() as group:
-            for _ in range(workers):
-                group.create_task(worker())
-    except BaseExceptionGroup as errors:
-        raise _first(errors) from None
+async def _workbench(job: Job, plan: Plan, stack: AsyncExitStack) -> Workbench | None:
+    kind = treatment(plan.stage.name, plan.arm).bench
+    if kind is None:
+        return None
+    sandbox = await stack.enter_async_context(open_sandbox(job.recipe.sandbox))
+    job.probes.update(sandbox.probes)
+    tools = toolbox(plan.sampler.dialect.name, job.recipe.tools)
+    return Workbench(sandbox, tools, kind, record=job.run.searches())
 
 
-def _first(error: BaseException) -> BaseException:
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error
-
-
-def _units(run: Run, stage: Stage) -> Iterator[Unit]:
+def _owed(run: Run, plan: Plan) -> Iterator[Owed]:
     """What is owed, sample by sample; samples that share an image follow each other."""
     rows = query_rows(
         run,
         f"""
-        SELECT samples.sample_id, source, question, image_ids, evidence, attempts, rollout_ids,
-               origin_id
+        SELECT samples.*, attempts, rollout_ids,
+               coalesce(drawn_right, 0) AS correct, coalesce(drawn_wrong, 0) AS wrong
         FROM (
             SELECT wanted.sample_id, list(wanted.attempt ORDER BY wanted.attempt) AS attempts,
                    list(wanted.rollout_id ORDER BY wanted.attempt) AS rollout_ids
-            {stage.owed} GROUP BY wanted.sample_id
-        ) JOIN samples USING (sample_id) ORDER BY image_ids, sample_id
+            {plan.stage.owed} GROUP BY wanted.sample_id
+        ) JOIN samples USING (sample_id)
+        LEFT JOIN ({_drawn(plan.stage.name, plan.arm.n)}) AS drawn USING (sample_id)
+        ORDER BY image_ids, sample_id
         """,
     )
-    images = _crops if stage.name == "oracle_crop" else _originals
     for row in rows:
-        for attempts in _consecutive(dict(zip(row["attempts"], row["rollout_ids"], strict=True))):
-            paths = images(run, row)
-            yield Unit(
-                row["sample_id"], row["source"], row["question"], paths, attempts, row["origin_id"]
-            )
+        unit = Unit(
+            row["sample_id"],
+            row["source"],
+            row["question"],
+            _images(run, row, plan.sampler.treatment.images),
+            dict(zip(row["attempts"], row["rollout_ids"], strict=True)),
+            row["origin_id"],
+        )
+        yield Owed(unit, row, plan.arm.n)
 
 
-def _consecutive(attempts: Mapping[int, str]) -> Iterator[dict[int, str]]:
-    """Attempts in spans without a gap, each of which one request can draw."""
-    span: dict[int, str] = {}
-    for attempt, rollout_id in sorted(attempts.items()):
-        if span and attempt - 1 not in span:
-            yield span
-            span = {}
-        span[attempt] = rollout_id
-    if span:
-        yield span
-
-
-def _originals(run: Run, row: Mapping[str, Any]) -> tuple[Path, ...]:
+def _images(run: Run, row: Mapping[str, Any], shown: str) -> tuple[Path, ...]:
+    if shown == "evidence":
+        return _crops(run, row)
+    if shown == "none":
+        return ()
     return tuple(run.images.path(image_id) for image_id in row["image_ids"])
 
 
@@ -196,72 +231,3 @@ def _crops(run: Run, row: Mapping[str, Any]) -> tuple[Path, ...]:
     boxes = [Box(**box) for box in row["evidence"]]
     crops = [crop(run.images.read(row["image_ids"][box.image]), box) for box in boxes]
     return tuple(run.images.path(run.images.put(image)) for image in crops)
-
-
-@dataclass(slots=True)
-class Failures:
-    """Attempts whose requests failed, kept out of the quarantine while they may be the rule."""
-
-    stage: str
-    writer: PartWriter
-    max_share: float
-    done: int = 0
-    failed: int = 0
-    _held: list[Quarantined] = field(default_factory=list)
-
-    def note(self, done: int, rows: Sequence[Quarantined]) -> None:
-        """Count finished attempts, the failed among them; RunError when too many have failed."""
-        self.done += done
-        self.failed += len(rows)
-        self._held += rows
-        if self.done >= _ENOUGH:
-            self._check()
-        if len(self._held) >= _ENOUGH * 16:
-            self._release()
-
-    def settle(self) -> None:
-        """Write what failed to the quarantine, unless it was most of the stage."""
-        self._check()
-        self._release()
-
-    def _check(self) -> None:
-        if self.failed > self.max_share * self.done:
-            raise RunError(
-                f"stage {self.stage!r} was given up: {self.failed} of {self.done} attempts failed,"
-                f" more than max_failed_share = {self.max_share:g} allows; the last with:"
-                f" {self._held[-1].message} What succeeded is kept, the rest is still owed."
-            )
-
-    def _release(self) -> None:
-        self.writer.add(self._held)
-        self._held = []
-
-
-@dataclass(frozen=True, slots=True)
-class Sink:
-    """Where finished rollouts go."""
-
-    writer: PartWriter
-    failures: Failures
-    meter: Meter
-
-    def take(self, unit: Unit, rollouts: Sequence[Rollout]) -> None:
-        made = [rollout for rollout in rollouts if rollout.stop_reason != "model_error"]
-        broken = [rollout for rollout in rollouts if rollout.stop_reason == "model_error"]
-        self.writer.add(made)
-        self.failures.note(len(rollouts), [_failed(unit, rollout) for rollout in broken])
-        self.meter.advance(len(rollouts))
-
-
-def _failed(unit: Unit, rollout: Rollout) -> Quarantined:
-    return failed_row(
-        rollout.arm,
-        rollout.rollout_id,
-        unit.source,
-        "request_failed",
-        f"attempt {rollout.attempt} at sample {unit.sample_id[:12]}: {rollout.error};"
-        " run again with --retry-quarantined",
-        sample_id=unit.sample_id,
-        arm=rollout.arm,
-        attempt=rollout.attempt,
-    )

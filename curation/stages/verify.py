@@ -9,8 +9,8 @@ from curation.actions import Workbench
 from curation.job import Job
 from curation.sandbox import open_sandbox
 from curation.stage import Count, PartWriter, Stage, count_stage, query_rows
-from curation.stages.decide import RIGHT
-from curation.stages.roll import drive
+from curation.stages.count import RIGHT
+from curation.stages.draw import drive
 from curation.tools import toolbox
 from curation.verification import (
     CORRECT,
@@ -63,15 +63,12 @@ async def _verify(job: Job, owed: int) -> None:
             tools, record = toolbox(spoken, job.recipe.tools), job.run.searches(frozen=True)
             workbench = Workbench(sandbox, tools, record=record)
 
-            async def work(row: dict[str, Any]) -> list[Verification]:
-                return await findings(job, workbench, row)
-
-            def take(row: dict[str, Any], rows: list[Verification]) -> None:
-                writer.add(rows)
+            async def work(row: dict[str, Any]) -> None:
+                writer.add(await findings(job, workbench, row))
                 meter.advance()
 
             rows = query_rows(job.run, f"SELECT wanted.* {STAGE.owed}")
-            await drive(rows, work, take, workers=8)
+            await drive(rows, work, workers=8)
 
 
 async def findings(job: Job, workbench: Workbench, row: dict[str, Any]) -> list[Verification]:

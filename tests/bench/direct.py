@@ -16,8 +16,8 @@ from curation.job import Job, check_model
 from curation.models import ManagedServer
 from curation.recipe import Recipe
 from curation.recipe_file import parse_recipe
-from curation.rollouts import sample_seed
 from curation.runs import Run
+from curation.sampler import sample_seed
 from curation.stage import query_rows
 from curation.stages.ingest import ingest
 from curation.stages.measure import measure as measure_samples
@@ -45,6 +45,7 @@ max_tokens = {max_tokens}
 max_in_flight = {in_flight}
 [arms.direct]
 n = {attempts}
+curtail = false
 [decide]
 preset = "deepeyes"
 fine_grained = []

@@ -38,6 +38,7 @@ url = "{url}"
 max_tokens = 64
 [arms.direct]
 n = 8
+curtail = false
 [arms.tools]
 n = 2
 dialect = "deepeyes-v2"

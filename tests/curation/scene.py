@@ -91,6 +91,11 @@ def sums(*, limit: int = 24) -> Iterator[RawSample]:
     return (sum_sample(number) for number in range(limit))
 
 
+def bare(*, limit: int = 24) -> Iterator[RawSample]:
+    """The same without evidence boxes."""
+    return (sum_sample(number, evidence=()) for number in range(limit))
+
+
 _QUESTION = re.compile(r"What is (\d+) plus (\d+)\? Level (\d+), (\w+)\.")
 
 

@@ -14,7 +14,7 @@ from curation.errors import RunError, ServerError, StaleSettingsError
 from curation.manifest import read_manifest
 from curation.pipeline import export_target, run_recipe
 from curation.progress import Silent
-from curation.recipe import Recipe
+from curation.recipe import Arms, Recipe
 from curation.recipe_file import parse_recipe
 from curation.runs import Run
 from tests.curation.scene import picture, recipe_text, reply
@@ -94,8 +94,8 @@ def test_the_manifest_adds_up(finished: Run) -> None:
     manifest = read_manifest(finished)
     for entry in manifest.stages.values():
         assert entry.rows_in == entry.kept + entry.dropped + entry.quarantined
-    assert manifest.stages["direct"].kept == SAMPLES * 8
-    assert manifest.usage["direct"].prompt_tokens == SAMPLES * 10  # n = 8 is one request
+    direct = manifest.stages["direct"]
+    assert direct.rows_in == SAMPLES * 8 and 0 < direct.dropped < direct.kept
     assert manifest.models == dict.fromkeys(("direct", "teacher", "tools"), "scripted")
     assert manifest.sandbox["network"]
     assert manifest.exports["deepeyes-v2"].rows > 0
@@ -124,14 +124,20 @@ def test_other_sampling_is_refused_before_anything_is_asked(
     assert server.count == asked
 
 
+def drawn_in_full(recipe: Recipe) -> Recipe:
+    """The recipe's arms without curtailment, and nothing after the verdicts."""
+    arms = {
+        name: dataclasses.replace(arm, curtail=False) for name, arm in recipe.arms.run().items()
+    }
+    return dataclasses.replace(recipe, arms=Arms(**arms), teach=None, exports=())
+
+
 def test_thresholds_filters_and_n_change_without_losing_what_was_paid(
     server: ScriptedServer, tmp_path: Path
 ) -> None:
     run = Run(tmp_path / "run")
-    base = dataclasses.replace(recipe(server), teach=None, exports=())
-    strict = dataclasses.replace(
-        changed(base, "at_least = 28", "at_least = 65", server), teach=None, exports=()
-    )
+    base = drawn_in_full(recipe(server))
+    strict = drawn_in_full(changed(base, "at_least = 28", "at_least = 65", server))
     run_recipe(strict, run, Silent())
     assert run.value("SELECT count(*) FROM rollouts") == 0  # every image has 64 pixels a side
     run_recipe(base, run, Silent())
@@ -144,11 +150,11 @@ def test_thresholds_filters_and_n_change_without_losing_what_was_paid(
 
     asked = server.count
     easier = changed(base, "[decide]", "[decide]\nmin_tools_right = 4", server)
-    run_recipe(dataclasses.replace(easier, teach=None, exports=()), run, Silent())
+    run_recipe(drawn_in_full(easier), run, Silent())
     assert server.count == asked and rollouts(run) == before
 
     more = changed(base, "[arms.direct]\nn = 8", "[arms.direct]\nn = 10", server)
-    run_recipe(dataclasses.replace(more, teach=None, exports=()), run, Silent())
+    run_recipe(drawn_in_full(more), run, Silent())
     after = rollouts(run)
     assert before.items() <= after.items()
     assert sum(key[1] == "direct" for key in after) == SAMPLES * 10
@@ -177,7 +183,7 @@ def failing(numbers: range) -> Any:
 def test_failed_requests_are_quarantined_and_retried_when_asked(tmp_path: Path) -> None:
     run = Run(tmp_path / "run")
     with ScriptedServer(failing(range(3))) as server:
-        short = dataclasses.replace(recipe(server), teach=None, exports=())
+        short = drawn_in_full(recipe(server))
         run_recipe(short, run, Silent())
         assert run.value("SELECT count(*) FROM quarantine WHERE stage = 'direct'") == 3 * 8
         message = run.value("SELECT any_value(message) FROM quarantine")
@@ -203,7 +209,7 @@ def test_a_stage_most_of_which_fails_is_given_up_and_stays_owed(tmp_path: Path) 
             run_recipe(recipe(server), run, Silent())
         assert run.value("SELECT count(*) FROM quarantine") == 0
         server.reply = reply
-        run_recipe(dataclasses.replace(recipe(server), teach=None, exports=()), run, Silent())
+        run_recipe(drawn_in_full(recipe(server)), run, Silent())
         assert run.value("SELECT count(*) FROM rollouts WHERE arm = 'direct'") == SAMPLES * 8
 
 

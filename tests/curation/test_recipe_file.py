@@ -45,6 +45,19 @@ GOOD = recipe_text("http://localhost:1/v1")
         ("[arms.tools]\nn = 4", "[arms.tools]\nn = 0", "n is 0: an arm needs at least 1"),
         ("[arms.tools]", '[arms.tools]\ndialect = "openai"', "no dialect 'openai'"),
         ("[arms.tools]", '[arms.tools]\ndialect = "direct"', "'direct' has no tools"),
+        ("[arms.tools]", "[arms.placebo]", r"arms.placebo: it repeats the tool attempts"),
+        ("[arms.tools]", "[arms.confirm]", r"arms.confirm: it repeats the tool attempts"),
+        ("[arms.tools]", '[arms.placebo]\nkind = "white"\n[arms.tools]', "kind is 'white'"),
+        ("[arms.tools]", "[arms.confirm]\nn = 0\n[arms.tools]", "arms.confirm: n is 0"),
+        ("[arms.tools]", '[arms.tools]\nscope = "some"', "scope is 'some': write undecided or"),
+        ("[arms.tools]", "[arms.tools]\ntop_p = 2.0", "top_p in 0 < top_p <= 1"),
+        ("[arms.direct]", '[arms.direct]\nscope = "selected"', "every screened sample is tried"),
+        ('preset = "deepeyes-v2"', 'preset = "toolsight"', "needs the arm confirm: add"),
+        (
+            'preset = "deepeyes-v2"',
+            'preset = "toolsight"\nmin_benefit = 1.0',
+            "min_benefit is 1.0: write a share",
+        ),
         ('target = "llamafactory"', 'target = "lamafactory"', "did you mean llamafactory"),
         ("max_in_flight = 8", "max_in_flight = 0", "must be positive"),
         ("temperature = 0.5", "temperature = -1", "temperature must be at least 0"),
@@ -98,8 +111,21 @@ def test_the_resolved_recipe_says_the_same_with_every_default_written_out() -> N
     assert resolved(again) == text
 
 
+def test_controls_of_tools_take_over_their_settings() -> None:
+    arms = "[arms.placebo]\n[arms.schema_only]\nn = 2\n[arms.confirm]\nn = 6\n[arms.tools]"
+    text = GOOD.replace("[arms.tools]", f'{arms}\ndialect = "deepeyes"\nmax_turns = 3')
+    recipe = parse_recipe(text, "scene")
+    planned = recipe.arms.planned()
+    assert (planned["placebo"], planned["schema_only"], planned["text_only"]) == (4, 2, 0)
+    assert (planned["confirm_direct"], planned["confirm_tools"]) == (6, 6)
+    for name in ("placebo", "schema_only", "confirm_tools"):
+        arm = recipe.arms.run()[name]
+        assert (arm.dialect, arm.max_turns) == ("deepeyes", 3)
+    assert parse_recipe(resolved(recipe), "scene") == recipe
+
+
 def test_contradicting_bounds_are_refused() -> None:
     with pytest.raises(ValueError, match="leave nothing to keep"):
-        DeepEyes(min_right=5, max_right_share=0.5).direct_rules(8)
+        DeepEyes(min_right=5, max_right_share=0.5, fine_grained=()).conditions({"direct": 8})
     with pytest.raises(ValueError, match="at least 0"):
         DeepEyesV2(max_direct_right=-1)

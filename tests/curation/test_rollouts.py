@@ -11,7 +11,8 @@ from curation.actions import Workbench
 from curation.dialects import get_dialect
 from curation.images import ImageStore
 from curation.models import ModelClient
-from curation.rollouts import Roller, Sampler, Unit, sample_seed
+from curation.rollouts import Roller, Unit
+from curation.sampler import Sampler, sample_seed
 from curation.sandbox import Limits, Sandbox
 from curation.tools import toolbox
 from schemas import Rollout

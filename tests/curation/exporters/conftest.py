@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 from PIL import Image as Pillow
 
+from curation.benefit import benefit_of
 from curation.dialects import get_dialect
 from curation.dialects.base import Observed
 from curation.exporters import ExportRow, get_target
-from schemas import Benefit, Message, Sample, Trajectory
+from schemas import Message, Sample, Trajectory
+from tests.curation.counted import tallies_row
 
 MakeImage = Callable[..., bytes]
 MakeRow = Callable[..., ExportRow]
@@ -87,7 +89,8 @@ def make_row() -> MakeRow:
     ) -> ExportRow:
         images = images if images is not None else [encode(seed=number)]
         sample = sample_of(images, number, changes)
-        benefit = Benefit(sample.sample_id, 8, 2, 0, 8, 6, 1, 0, 0, 0, 0.25, 6 / 7, None, None)
+        counts = {"direct": (2, 6, 0), "tools": (6, 1, 1)}
+        benefit = benefit_of(tallies_row(sample.sample_id, counts))
         if get_target(target).KIND == "rl":
             return ExportRow(sample, images, "deepeyes-v2", benefit=benefit)
         crop = encode(32, 40, seed=number, form="WEBP")

@@ -11,7 +11,8 @@ from curation.presets import DeepEyes, DeepEyesV2, Preset
 from curation.recipe import Arm, Arms
 from curation.recipe_file import parse_recipe
 from curation.runs import Run
-from curation.stages.decide import benefit, decide
+from curation.stages.count import benefit
+from curation.stages.decide import decide
 from curation.stages.ingest import ingest
 from curation.stages.screen import find_duplicates, screen
 from schemas import Measure, Rollout, Score
@@ -123,4 +124,7 @@ def test_benefit_is_a_difference_of_known_rates(tmp_path: Path) -> None:
     assert (row["direct_attempts"], row["direct_right"], row["direct_unscored"]) == (8, 1, 4)
     assert (row["direct_pass_rate"], row["tools_pass_rate"]) == (0.25, 0.5)
     assert row["tool_benefit"] == 0.25
-    assert row["oracle_pass_rate"] is None
+    assert row["direct_low"] < 0.25 < row["direct_high"]
+    assert row["tool_benefit_low"] < 0 < row["tool_benefit_high"]
+    assert (row["tool_gain"], row["tool_harm"]) == (0.375, 0.125)
+    assert row["placebo_margin"] is None and not row["confirmed"]

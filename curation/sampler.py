@@ -1,0 +1,125 @@
+"""How an arm asks its model: prompt, sampling and seeds, and the identity that they give a rollout.
+
+What is measured must be what is trained: a pass rate belongs to a prompt, its layout, the images
+and the sampling, so all of them are part of a rollout's id.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from curation.arms import Treatment, treatment
+from curation.dialects import Dialect
+from curation.embedded import CHECKPOINT
+from curation.models import Sampling
+from curation.models.checkpoint import SERVERS_OWN, template_of
+from curation.recipe import Arm, Model, Recipe
+from schemas import Message
+
+
+@dataclass(frozen=True, slots=True)
+class Sampler:
+    """How an arm asks its model."""
+
+    arm: str
+    model: str
+    """Identity of the model, as rollouts record it."""
+    dialect: Dialect
+    temperature: float
+    top_p: float
+    max_tokens: int
+    max_turns: int
+    seed: int
+    tools: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Settings of the recipe's tools by name: they shape what is observed."""
+    treatment: Treatment = field(default_factory=Treatment)
+    pixels: tuple[int | None, int | None] = (None, None)
+    """Least and most of an image; null where the server's processor has its own."""
+    template: str = SERVERS_OWN
+    """Hash of the chat template, where the checkpoint is at hand."""
+
+    @classmethod
+    def of(cls, name: str, arm: Arm, model: Model, identity: str, recipe: Recipe) -> Sampler:
+        treated = treatment(name, arm)
+        named = () if arm.dialect == "direct" else recipe.tools
+        return cls(
+            arm=name,
+            model=identity,
+            dialect=recipe.dialect(arm.dialect),
+            temperature=model.temperature if arm.temperature is None else arm.temperature,
+            top_p=model.top_p if arm.top_p is None else arm.top_p,
+            max_tokens=arm.max_tokens or model.max_tokens,
+            # Where nothing is executed a first action is the last turn: it asks for an answer that
+            # never comes. MED (arXiv 2602.01334) counts only replies without a call to the effect
+            # of the schema, so such an attempt is unscored, neither gain nor harm.
+            max_turns=1 if treated.bench is None else arm.max_turns,
+            seed=recipe.seed,
+            treatment=treated,
+            pixels=(model.min_pixels, model.max_pixels),
+            template=template_of(_checkpoint(model)),
+            tools={tool.name: tool.settings for tool in named},
+        )
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Everything that shapes a reply: rollouts made by other settings are not mixed."""
+        # Tools that a recipe does not name leave no mark: rollouts of earlier runs stay valid.
+        tools = {"tools": self.tools} if self.tools else {}
+        return {
+            **tools,
+            "model": self.model,
+            "dialect": self.dialect.name,
+            "prompt": self.prompt_mark,
+            "template": self.template,
+            "images": self.treatment.images,
+            "media": "stored bytes",
+            "pixels": list(self.pixels),
+            "observed": self.treatment.observed,
+            "temperature": self.temperature,
+            "top_p": self.top_p,
+            "max_tokens": self.max_tokens,
+            "max_turns": self.max_turns,
+            "seed": self.seed,
+        }
+
+    def opening(self, question: str, images: int) -> list[Message]:
+        """The prompt about a sample, its images where the trainer has them."""
+        shown = 0 if self.treatment.images == "none" else images
+        return self.dialect.opening(question, shown)
+
+    @property
+    def prompt_mark(self) -> str:
+        """Hash of the prompt: roles, wording and the place of an image."""
+        messages = [[m.role, m.content] for m in self.opening("", 1)]
+        return hashlib.sha256(json.dumps(messages).encode()).hexdigest()[:12]
+
+    @property
+    def mark(self) -> str:
+        """Hash of the settings; part of a rollout's identity."""
+        return hashlib.sha256(json.dumps(self.settings, sort_keys=True).encode()).hexdigest()[:16]
+
+    def sampling(self, n: int, seed: int) -> Sampling:
+        return Sampling(
+            n=n,
+            temperature=self.temperature,
+            top_p=self.top_p,
+            max_tokens=self.max_tokens,
+            stop=self.dialect.stop,
+            seed=seed,
+        )
+
+
+def sample_seed(seed: int, arm: str, sample_id: str) -> int:
+    """Seed of a sample's first attempt; attempt i has this seed plus i."""
+    digest = hashlib.sha256(f"{seed}/{arm}/{sample_id}".encode()).digest()
+    return int.from_bytes(digest[:4], "big") >> 2
+
+
+def _checkpoint(model: Model) -> Path | None:
+    """The folder of a model that is served from this machine."""
+    return CHECKPOINT if model.embedded else Path(model.serve) if model.serve else None

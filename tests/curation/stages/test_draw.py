@@ -1,0 +1,185 @@
+"""Curtailed sampling in the stages: the verdicts of the full draw, for fewer attempts."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from curation.job import Job
+from curation.recipe import Recipe
+from curation.recipe_file import parse_recipe
+from curation.runs import Run
+from curation.sampler import sample_seed
+from curation.stage import Count
+from curation.stages.count import benefit
+from curation.stages.decide import decide
+from curation.stages.draw import span
+from curation.stages.grade import grade
+from curation.stages.ingest import ingest
+from curation.stages.measure import measure
+from curation.stages.roll import roll
+from curation.stages.screen import find_duplicates, screen
+from tests.scripted_server import Fault, ScriptedServer, Text, images_of
+from tests.simulator import SimulatedPolicy, pass_rates
+
+SAMPLES = 60
+RATES = pass_rates("mixed", SAMPLES).tolist()
+RECIPE = """
+[[sources]]
+use = "tests.simulator:questions"
+limit = {samples}
+[policy]
+url = "{url}"
+max_in_flight = 8
+[arms.direct]
+n = 8
+curtail = {curtail}
+[arms.oracle_crop]
+n = 4
+curtail = {curtail}
+[arms.tools]
+n = 4
+[decide]
+preset = "{preset}"
+"""
+
+
+class Unsure(SimulatedPolicy):
+    """Gives no answer at all in a fifth of the attempts."""
+
+    def reply(self, request: dict[str, Any]) -> list[Text]:
+        answers = super().reply(request)
+        return [
+            "I cannot tell." if (request["seed"] + i) % 5 == 0 else answer
+            for i, answer in enumerate(answers)
+        ]
+
+
+def recipe(
+    url: str, *, preset: str = "deepeyes-v2", curtail: bool = True, **changes: str
+) -> Recipe:
+    text = RECIPE.format(samples=SAMPLES, url=url, preset=preset, curtail=str(curtail).lower())
+    for old, new in changes.items():
+        text = text.replace(old, new)
+    return parse_recipe(text, "drawn")
+
+
+def run_arms(recipe: Recipe, run: Run, *arms: str) -> list[Count]:
+    """The stages up to the verdicts, with these arms alone."""
+    with Job.open(recipe, run) as job:
+        for work in (ingest, measure, find_duplicates, screen):
+            work(job)
+        counts = []
+        for arm in arms:
+            counts.append(roll(job, arm))
+            grade(job)
+            benefit(job)
+        decide(job)
+    return counts
+
+
+def verdicts(run: Run) -> list[tuple[Any, ...]]:
+    with run.connect() as db:
+        rows = db.execute("FROM verdicts ORDER BY sample_id").fetchall()
+    return rows
+
+
+@pytest.mark.parametrize("preset", ["deepeyes-v2", "deepeyes"])
+@pytest.mark.parametrize("policy", [SimulatedPolicy, Unsure])
+def test_every_verdict_is_that_of_the_full_draw(
+    tmp_path: Path, preset: str, policy: type[SimulatedPolicy]
+) -> None:
+    arms = ("direct", "oracle_crop") if preset == "deepeyes" else ("direct",)
+    full, curtailed = Run(tmp_path / "full"), Run(tmp_path / "curtailed")
+    with ScriptedServer(policy({"direct": RATES}).reply) as server:
+        run_arms(recipe(server.url, preset=preset, curtail=False), full, *arms)
+        drawn = run_arms(recipe(server.url, preset=preset), curtailed, *arms)[0]
+    assert verdicts(curtailed) == verdicts(full)
+    assert drawn.rows_in == SAMPLES * 8 and drawn.dropped > SAMPLES
+    with curtailed.connect() as db:
+        assert db.execute(
+            "SELECT sum(planned), sum(drawn) FROM counts WHERE arm = 'direct'"
+        ).fetchone() == (SAMPLES * 8, drawn.kept)
+
+
+def test_a_wave_is_one_request_for_the_next_attempts(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    with ScriptedServer(SimulatedPolicy({"direct": RATES}).reply) as server:
+        run_arms(recipe(server.url), run, "direct")
+    waves = defaultdict(list)
+    for request in server.requests:
+        waves[images_of(request)[0]].append((request["seed"], request["n"]))
+    assert len(waves) == SAMPLES
+    for asked in waves.values():
+        assert asked[0][1] == 3  # fewer cannot decide at most 2 of 8
+        assert len(asked) <= 4
+        ends = [seed + n for seed, n in asked]
+        assert [seed for seed, _ in asked[1:]] == ends[:-1]
+    with run.connect() as db:
+        rows = db.execute("SELECT sample_id, attempt, seed FROM rollouts").fetchall()
+    assert all(seed == sample_seed(0, "direct", sample) + i for sample, i, seed in rows)
+
+
+def test_a_settled_sample_owes_nothing_and_a_looser_rule_only_what_is_missing(
+    tmp_path: Path,
+) -> None:
+    loose = {'preset = "deepeyes-v2"': 'preset = "deepeyes-v2"\nmax_direct_right = 5'}
+    run, fresh = Run(tmp_path / "run"), Run(tmp_path / "fresh")
+    with ScriptedServer(SimulatedPolicy({"direct": RATES}).reply) as server:
+        run_arms(recipe(server.url), run, "direct")
+        before, asked = attempts(run), server.count
+        run_arms(recipe(server.url), run, "direct")
+        assert server.count == asked and attempts(run) == before
+        run_arms(recipe(server.url, **loose), run, "direct")
+        assert server.count > asked and attempts(run) > before
+        run_arms(recipe(server.url, **loose), fresh, "direct")
+        assert verdicts(run) == verdicts(fresh)
+        run_arms(recipe(server.url, curtail=False), run, "direct")
+    assert len(attempts(run)) == SAMPLES * 8
+
+
+def attempts(run: Run) -> set[tuple[str, int, str]]:
+    with run.connect() as db:
+        rows = db.execute("SELECT sample_id, attempt, prediction FROM rollouts").fetchall()
+    return set(rows)
+
+
+def test_what_was_drawn_and_not_yet_graded_counts_when_a_killed_run_goes_on(
+    tmp_path: Path,
+) -> None:
+    run = Run(tmp_path)
+    with ScriptedServer(SimulatedPolicy({"direct": RATES}).reply) as server:
+        whole = recipe(server.url)
+        run_arms(whole, run, "direct")
+        before, asked = attempts(run), server.count
+        run.table("scores").clear()
+        with Job.open(whole, run) as job:
+            count = roll(job, "direct")
+    assert server.count == asked and attempts(run) == before
+    assert count.kept == len(before)
+
+
+def test_failed_waves_are_quarantined_and_the_sample_is_never_kept(tmp_path: Path) -> None:
+    policy, run = SimulatedPolicy({"direct": RATES}), Run(tmp_path)
+
+    def say(request: dict[str, Any]) -> Any:
+        broken = "Sample 7:" in str(request["messages"])
+        return Fault(status=400, message="no such thing") if broken else policy.reply(request)
+
+    with ScriptedServer(say) as server:
+        (count,) = run_arms(recipe(server.url), run, "direct")
+    assert count.quarantined == 8
+    assert run.value("SELECT count(*) FROM counts WHERE drawn = 0 AND planned = 8") == 1
+    dropped = run.value("""SELECT dropped_by FROM verdicts JOIN samples USING (sample_id)
+                           WHERE origin_id = 'sample-7'""")
+    assert dropped == "too_easy:unscored"
+
+
+def test_a_wave_never_spans_a_gap() -> None:
+    owed = {0: "a", 1: "b", 4: "c", 5: "d"}
+    assert span(owed, 8) == {0: "a", 1: "b"}
+    assert span(owed, 1) == {0: "a"}
+    assert span({4: "c"}, 3) == {4: "c"}
