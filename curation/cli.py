@@ -102,6 +102,21 @@ def why(
 
 
 @app.command()
+def rules(
+    run: RunPath,
+    preset: Annotated[
+        list[str] | None, typer.Option("--preset", help="A preset; again for more; else all.")
+    ] = None,
+) -> None:
+    """Show what each preset would keep of a run, from stored counts, without a model."""
+    with _told():
+        from curation.compare import compare
+        from curation.runs import Run
+
+        _table(compare(Run(run), preset or ()).cells())
+
+
+@app.command()
 def export(run: RunPath, target: Annotated[str, typer.Argument(metavar="TARGET")]) -> None:
     """Write one export of a finished run, also one that its recipe does not name."""
     with told():
@@ -113,20 +128,25 @@ def export(run: RunPath, target: Annotated[str, typer.Argument(metavar="TARGET")
 
 
 def _show(run: Run) -> None:
+    from curation.funnel import read_funnel
+
+    _table(read_funnel(run).cells())
+    for path in sorted(run.export_path("").glob("*/*.parquet")):
+        print(path)
+
+
+def _table(cells: list[tuple[str, ...]]) -> None:
+    """Lines of text, the first of them the header; numbers to the right."""
     from rich.console import Console
     from rich.table import Table
 
-    from curation.funnel import read_funnel
-
-    header, *rows = read_funnel(run).cells()
+    header, *rows = cells
     table = Table(*header, box=None)
     for column in table.columns[1:]:
         column.justify = "right"
     for row in rows:
         table.add_row(*row)
     Console(width=max(_width(), 80), highlight=False).print(table)
-    for path in sorted(run.export_path("").glob("*/*.parquet")):
-        print(path)
 
 
 def _line(row: dict[str, Any]) -> str:

@@ -54,6 +54,12 @@ _COUNTS = (
            WHERE kept GROUP BY ALL ORDER BY split DESC""",
     ),
     (
+        "tools {} (95 % sure)",
+        """SELECT CASE WHEN tool_benefit_low > 0 THEN 'help' ELSE 'harm' END, source, count(*)
+           FROM benefits JOIN samples USING (sample_id)
+           WHERE tool_benefit_low > 0 OR tool_benefit_high < 0 GROUP BY ALL ORDER BY 1""",
+    ),
+    (
         "failed requests: {}",
         """SELECT stage, source, count(*) FROM quarantine
            WHERE stage NOT IN ('ingest', 'measure') GROUP BY ALL ORDER BY stage""",
@@ -116,6 +122,7 @@ _STORY = (
                   len(turns) AS turns, error
            FROM rollouts LEFT JOIN scores USING (rollout_id)""",
     ),
+    ("counts", "SELECT * EXCLUDE (sample_id) FROM counts"),
     ("benefit", "SELECT * EXCLUDE (sample_id) FROM benefits"),
     ("verdict", "SELECT kept, split, dropped_by, failed FROM verdicts"),
     ("checks", 'SELECT rollout_id[:12] AS rollout, "check", passed, evidence FROM verifications'),

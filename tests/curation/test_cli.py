@@ -34,6 +34,8 @@ def test_check_says_what_it_checked(scene: tuple[Path, Path]) -> None:
     assert "source sums: its first row asks 'What is 0 plus 0?" in done.stdout
     assert "policy: scripted" in done.stdout
     assert "stages: ingest, measure, duplicates, screen, direct" in done.stdout
+    assert "prompt of direct (" in done.stdout and "prompt of tools (" in done.stdout
+    assert "  user:\n    <image>\n    What is 0 plus 0? Level 0, solvable." in done.stdout
 
 
 @pytest.mark.parametrize(
@@ -87,8 +89,21 @@ def test_why_tells_the_story_of_a_sample(scene: tuple[Path, Path]) -> None:
     story = call("why", scene[1], "sum-0").stdout
     for title in ("sample", "measured", "screened", "rollouts", "benefit", "verdict"):
         assert f"\n{title}\n" in f"\n{story}"
-    assert "What is 0 plus 0?" in story and "arm='direct', attempt=7" in story
+    assert "What is 0 plus 0?" in story and "arm='direct', attempt=5" in story
+    assert "counts\n  arm='direct', planned=8, drawn=6, correct=0, wrong=6" in story
     assert "holds no sample 'sum-99'" in call("why", scene[1], "sum-99").stderr
+
+
+def test_rules_shows_what_every_preset_would_keep(scene: tuple[Path, Path]) -> None:
+    shown = call("rules", scene[1])
+    assert shown.exit_code == 0
+    header, *lines = shown.stdout.splitlines()
+    assert header.split() == ["samples", "recipe", "deepeyes", "deepeyes-v2", "toolsight"]
+    assert any("kept: rl" in line for line in lines)
+    assert any("not drawn: no_benefit" in line for line in lines)
+    assert "no preset 'deepeye'" in call("rules", scene[1], "--preset", "deepeye").stderr
+    one = call("rules", scene[1], "--preset", "deepeyes-v2").stdout.splitlines()
+    assert all(row.split()[-1] == row.split()[-2] for row in one[1:])
 
 
 def test_export_of_a_target_that_the_recipe_does_not_name(scene: tuple[Path, Path]) -> None:
