@@ -8,10 +8,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from curation.embedded import CHECKPOINT
-from tests.bench import curtail, direct, estimates, sandbox, scale, search
+from tests.bench import busy, curtail, direct, estimates, sandbox, scale, search
 from tests.bench.figure import Figure
 
-NAMES = ("direct", "scale", "search", "curtail", "estimates", "sandbox")
+NAMES = ("direct", "scale", "search", "curtail", "estimates", "sandbox", "busy")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -27,6 +27,7 @@ def parser() -> argparse.ArgumentParser:
     _add_sandbox(commands.add_parser("sandbox", help=sandbox.__doc__, description=sandbox.__doc__))
     _add_scale(commands.add_parser("scale", help=scale.__doc__, description=scale.__doc__))
     _add_search(commands.add_parser("search", help=search.__doc__, description=search.__doc__))
+    _add_busy(commands.add_parser("busy", help=busy.__doc__, description=busy.__doc__))
     for pure in (curtail, estimates):
         name = pure.__name__.rpartition(".")[2]
         _add_simulated(commands.add_parser(name, help=pure.__doc__, description=pure.__doc__))
@@ -65,6 +66,10 @@ def _add_search(command: argparse.ArgumentParser) -> None:
     command.add_argument("--queries", type=int, default=500, help="of 8 words (500)")
 
 
+def _add_busy(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--samples", type=int, default=2000, help="samples of the pool (2000)")
+
+
 def _add_simulated(command: argparse.ArgumentParser) -> None:
     command.add_argument("--samples", type=int, default=10_000, help="samples a pool (10000)")
 
@@ -91,6 +96,8 @@ def figures(options: argparse.Namespace) -> Iterator[Figure]:
         yield from scale.measure(options.samples, keep=options.keep)
     elif options.name == "curtail":
         yield from curtail.measure(options.samples)
+    elif options.name == "busy":
+        yield from busy.measure(options.samples)
     else:
         yield from estimates.measure(options.samples)
 

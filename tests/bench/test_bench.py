@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.bench import direct, scale
+from tests.bench import busy, direct, scale
 from tests.bench.__main__ import main, parser
 from tests.bench.figure import Figure
 from tests.scripted_server import ScriptedServer
@@ -60,6 +60,16 @@ def test_the_simulated_benchmarks_print_a_line_for_every_claim(
     assert "kept in 95 % on 16 attempts an arm: 42% from 0%, 70% from 10%" in printed
 
 
+def test_a_curtailed_stage_is_compared_with_a_full_one_on_the_same_server(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(busy, "REPLY_SECONDS", 0.001)
+    main(["busy", "--samples", "40"])
+    printed = capsys.readouterr().out
+    assert "busy: deepeyes-v2, full draw: 320 replies to 40 requests" in printed
+    assert printed.count("curtailed over full") == 2
+
+
 @pytest.mark.parametrize(("value", "met"), [(93.9, False), (94.0, True), (97.1, False)])
 def test_a_bar_can_be_a_range(value: float, met: bool) -> None:
     assert Figure("cover", value, 94, unit="%", to=97).met is met
@@ -84,3 +94,4 @@ def test_the_defaults_are_what_the_bars_are_stated_for() -> None:
     assert parser().parse_args(["scale"]).samples == [10_000, 100_000]
     assert parser().parse_args(["estimates"]).samples == 10_000
     assert parser().parse_args(["search"]).documents == 100_000
+    assert parser().parse_args(["busy"]).samples == 2000

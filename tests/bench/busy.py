@@ -1,0 +1,127 @@
+"""Output tokens a second of a server with curtailed sampling, over those without it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from curation.job import Job
+from curation.recipe_file import parse_recipe
+from curation.rules import CountRule, Tally
+from curation.runs import Run
+from curation.stage import query_rows
+from curation.stages.ingest import ingest
+from curation.stages.measure import measure as measure_samples
+from curation.stages.roll import roll
+from curation.stages.screen import find_duplicates, screen
+from tests.bench.figure import Figure
+from tests.scripted_server import ScriptedServer
+from tests.simulator import RIGHT, ServiceTime, SimulatedPolicy, pass_rates
+
+BAR = 0.90
+MOST_OVER_LEAST = 1.05
+REPLY_SECONDS = 1.0
+"""How long a reply holds its slot, as long as a hundred words."""
+_WORDS = 100
+_SLOTS = 128
+_RECIPE = """
+[[sources]]
+use = "tests.simulator:questions"
+name = "questions"
+limit = {samples}
+[policy]
+url = "{url}"
+max_in_flight = 32
+[arms.direct]
+n = 8
+curtail = {curtail}
+[arms.tools]
+n = 8
+[arms.oracle_crop]
+n = 8
+[decide]
+preset = "{preset}"
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What the direct stage drew, and how busy it kept the server."""
+
+    replies: int
+    requests: int
+    seconds: float
+    used: float
+    """Share of the server's slot-seconds that were spent on replies."""
+    least: int
+    """Attempts up to the first after which the verdict cannot change, over all samples."""
+    verdicts: Mapping[str, bool]
+    """By sample."""
+
+    @property
+    def rate(self) -> float:
+        """Replies a second; all replies have the same length."""
+        return self.replies / self.seconds
+
+
+def measure(samples: int) -> Iterator[Figure]:
+    """Both presets of the papers on a mixed pool."""
+    for preset in ("deepeyes-v2", "deepeyes"):
+        full, curtailed = (run(preset, samples, curtail) for curtail in (False, True))
+        for name, outcome in (("full draw", full), ("curtailed", curtailed)):
+            print(
+                f"busy: {preset}, {name}: {outcome.replies:,} replies to {outcome.requests:,}"
+                f" requests in {outcome.seconds:.1f} s, server used to {outcome.used:.0%}",
+                flush=True,
+            )
+        title = f"busy: {preset}: output tokens a second, curtailed over full"
+        yield Figure(title, curtailed.rate / full.rate, BAR)
+        title = f"busy: {preset}: attempts over those of drawing one at a time"
+        yield Figure(title, curtailed.replies / full.least, MOST_OVER_LEAST, ceiling=True)
+        other = sum(full.verdicts[sample] != curtailed.verdicts[sample] for sample in full.verdicts)
+        yield Figure(f"busy: {preset}: verdicts unlike the full draw's", other, 0, ceiling=True)
+
+
+def run(preset: str, samples: int, curtail: bool) -> Outcome:
+    """The direct stage of a run of its own, against a server that takes its time."""
+    service = ServiceTime(
+        slots=_SLOTS, prompt_seconds=REPLY_SECONDS / 20, word_seconds=REPLY_SECONDS / _WORDS
+    )
+    policy = SimulatedPolicy({"direct": pass_rates("mixed", samples).tolist()}, words=_WORDS)
+    with (
+        TemporaryDirectory() as folder,
+        ScriptedServer(policy.reply, service=service.serve, record=False) as server,
+    ):
+        text = _RECIPE.format(
+            samples=samples, url=server.url, preset=preset, curtail=str(curtail).lower()
+        )
+        with Job.open(parse_recipe(text, "busy"), Run(Path(folder) / "run")) as job:
+            for work in (ingest, measure_samples, find_duplicates, screen):
+                work(job)
+            started, busy = time.perf_counter(), service.busy
+            count = roll(job, "direct")
+            seconds = time.perf_counter() - started
+            rule = job.recipe.preset.conditions(job.recipe.arms.planned())[0].rule
+            assert rule is not None
+            tallies = stopped(job.run, rule)
+        used = (service.busy - busy) / (_SLOTS * seconds)
+        least = sum(tally.drawn for tally in tallies.values())
+        verdicts = {sample: rule.verdict(tally) is True for sample, tally in tallies.items()}
+        return Outcome(count.kept, server.count, seconds, used, least, verdicts)
+
+
+def stopped(run: Run, rule: CountRule) -> dict[str, Tally]:
+    """Every sample's attempts, one at a time in their order until the rule is settled."""
+    sql = f"""SELECT sample_id, list(prediction = '{RIGHT}' ORDER BY attempt) AS outcomes
+              FROM rollouts GROUP BY 1"""
+    tallies = {}
+    for row in query_rows(run, sql):
+        tally = Tally(0, 0)
+        for right in row["outcomes"]:
+            if rule.verdict(tally) is None:
+                tally = Tally(tally.right + right, tally.wrong + (not right))
+        tallies[row["sample_id"]] = tally
+    return tallies
