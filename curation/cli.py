@@ -109,7 +109,7 @@ def rules(
     ] = None,
 ) -> None:
     """Show what each preset would keep of a run, from stored counts, without a model."""
-    with _told():
+    with told():
         from curation.compare import compare
         from curation.runs import Run
 

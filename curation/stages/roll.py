@@ -157,11 +157,10 @@ class Plan:
     arm: Arm
     rule: CountRule | None
 
-    @property
-    def workers(self) -> int:
-        """Samples in work at a time, so that their attempts fill every place in flight twice."""
-        wave = self.rule.least(Tally(0, 0)) if self.rule else self.arm.n
-        return -(-2 * self.arm.n // max(wave, 1))
+    def workers(self, places: int) -> int:
+        """Samples in work at a time, whose first waves fill every place in flight twice."""
+        wave = (self.rule and self.rule.least(Tally(0, 0))) or self.arm.n
+        return -(-2 * places * self.arm.n // wave)
 
 
 async def _roll(job: Job, model: Model, plan: Plan, owed: int) -> None:
@@ -176,7 +175,7 @@ async def _roll(job: Job, model: Model, plan: Plan, owed: int) -> None:
         sink = Sink(stack.enter_context(writer), failures, stack.enter_context(meter))
         roller = Roller(plan.sampler, client, job.run.images, workbench, full=plan.arm.n)
         draw = Draw(roller, plan.rule, sink)
-        await drive(_owed(job.run, plan), draw.sample, workers=plan.workers * model.max_in_flight)
+        await drive(_owed(job.run, plan), draw.sample, workers=plan.workers(model.max_in_flight))
         failures.settle()
 
 

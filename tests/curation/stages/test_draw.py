@@ -162,6 +162,12 @@ def test_what_was_drawn_and_not_yet_graded_counts_when_a_killed_run_goes_on(
     assert count.kept == len(before)
 
 
+def test_what_no_grader_can_score_is_drawn_in_full(tmp_path: Path) -> None:
+    with ScriptedServer(lambda request: ["I cannot tell."] * request["n"]) as server:
+        (count,) = run_arms(recipe(server.url), Run(tmp_path), "direct")
+    assert (count.kept, count.dropped) == (SAMPLES * 8, 0)
+
+
 def test_failed_waves_are_quarantined_and_the_sample_is_never_kept(tmp_path: Path) -> None:
     policy, run = SimulatedPolicy({"direct": RATES}), Run(tmp_path)
 
