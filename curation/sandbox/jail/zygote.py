@@ -17,6 +17,7 @@ import sys
 import time
 import traceback
 from typing import NoReturn
+from unittest import mock
 
 from curation.sandbox.jail import linux, session
 from curation.sandbox.jail.settings import Settings
@@ -53,8 +54,11 @@ def main() -> None:
 
 def warm_up() -> None:
     """Imports, draws one figure so that fonts are loaded, and makes the heap cheap to fork."""
-    for library in LIBRARIES:
-        importlib.import_module(library)
+    with mock.patch("threading.Timer"):
+        # matplotlib would tell of a slow search for fonts from a thread, which makes it a matter of
+        # luck where in memory things lie.
+        for library in LIBRARIES:
+            importlib.import_module(library)
     import cv2
     from matplotlib import pyplot as plt
     from PIL import Image
