@@ -13,6 +13,7 @@ from curation.placebo import KINDS
 from curation.presets import Preset
 from curation.sandbox import SandboxSettings
 from curation.tools import Tool
+from curation.verification import ERROR_TURNS, FLAGS
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,8 +184,23 @@ class Teach:
     per_sample: int = 1
     """The most trajectories of one sample, shortest first."""
     min_tool_calls: int = 1
+    error_turns: str = "drop"
+    """`keep`: a failed action may stand in a trajectory when a later one went well."""
+    require: tuple[str, ...] = ()
+    """Checks that are otherwise only recorded, such as trainer_replay."""
+    support: int = 0
+    """How often a verified rollout is asked for its answer again without what it observed."""
+    max_support_right: float = 0.5
+    """The largest share of these that may be right: above it the tools did not matter."""
 
     def __post_init__(self) -> None:
+        if self.error_turns not in ERROR_TURNS:
+            raise ValueError(f"error_turns is {self.error_turns!r}: write drop or keep")
+        for name in self.require:
+            if name not in FLAGS:
+                raise ValueError(f"require: {name!r} is none of {', '.join(FLAGS)}")
+        if self.support < 0 or not 0 <= self.max_support_right <= 1:
+            raise ValueError("support must be at least 0 and max_support_right a share of 0 to 1")
         if min(self.attempts, self.max_turns, self.per_sample) < 1 or self.min_tool_calls < 0:
             raise ValueError("attempts, max_turns and per_sample must be at least 1")
         tools = [name for name in DIALECTS if name != "direct"]

@@ -13,7 +13,7 @@ from curation.look.page import badge, mark, page, question, tagged, whence
 from curation.look.pictures import embedded, find_sample, sample_images
 from curation.recipe_file import load_recipe
 from curation.runs import Run
-from curation.verification import CORRECT
+from curation.verification import holds
 from schemas import Rollout, Sample, ToolCall, Turn, from_table
 
 _CROP_SIDE = 260
@@ -59,13 +59,8 @@ def _find(db: duckdb.DuckDBPyConnection, rollout_id: str) -> Rollout:
 def _outcome(checks: Sequence[Check]) -> str:
     if not checks:
         return badge("plain", "not verified")
-    against = [name for name, passed, _ in checks if not _holds(name, passed)]
+    against = [name for name, passed, _ in checks if not holds(name, passed)]
     return badge("bad", f"rejected: {', '.join(against)}") if against else badge("good", "verified")
-
-
-def _holds(check: str, passed: bool | None) -> bool:
-    """What does not apply speaks against nothing, except an answer that is not known."""
-    return check != CORRECT if passed is None else passed
 
 
 def _checks(checks: Sequence[Check]) -> str:

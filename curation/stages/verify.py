@@ -3,88 +3,130 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from typing import Any
 
 from curation.actions import Workbench
+from curation.errors import StaleSettingsError
 from curation.job import Job
+from curation.recipe import Recipe
 from curation.sandbox import open_sandbox
 from curation.stage import Count, PartWriter, Stage, count_stage, query_rows
 from curation.stages.count import RIGHT
 from curation.stages.draw import drive
 from curation.tools import toolbox
 from curation.verification import (
+    CHECKS,
     CORRECT,
     HOLDS,
-    Finding,
+    LATER,
+    Case,
+    Gallery,
     correct,
     error_free,
-    grammar,
+    examine,
     replay,
     verification,
 )
 from schemas import Rollout, Verification
 from schemas.arrow import from_dict
 
-STAGE = Stage(
-    name="verify",
-    table="verifications",
-    key="rollout_id",
-    wanted="""SELECT rollouts.*, value, explanation, image_ids, origin_id
-              FROM rollouts JOIN scores USING (rollout_id)
-              JOIN samples ON samples.sample_id = rollouts.sample_id
-              WHERE arm = 'teacher'""",
-)
+_LATER = ", ".join(f"'{name}'" for name in LATER)
+CHECKED = f"""
+    SELECT rollout_id FROM verifications WHERE "check" NOT IN ({_LATER})
+    GROUP BY rollout_id HAVING bool_and({HOLDS})
+"""
+"""SQL: rollouts that nothing speaks against when they are looked at one by one."""
+WORKERS = 8
+"""Rollouts that are checked at a time; most of the time of one is its sandbox session."""
 
 PASSED = f"""
-    SELECT rollout_id FROM verifications GROUP BY rollout_id
-    HAVING bool_and({HOLDS})
+    SELECT rollout_id FROM verifications GROUP BY rollout_id HAVING bool_and({HOLDS})
 """
 """SQL: rollouts that no check speaks against."""
 
 
+def verify_stage(recipe: Recipe) -> Stage:
+    """The teacher rollouts to be checked, and what shapes a finding."""
+    errors = recipe.teach.error_turns if recipe.teach else ""
+    return Stage(
+        name="verify",
+        table="verifications",
+        key="rollout_id",
+        wanted="""SELECT rollouts.*, value, explanation, question, answers, image_ids, origin_id
+                  FROM rollouts JOIN scores USING (rollout_id)
+                  JOIN samples ON samples.sample_id = rollouts.sample_id
+                  WHERE arm = 'teacher'""",
+        settings={"checks": list(CHECKS), "error_turns": errors},
+    )
+
+
 def verify(job: Job) -> Count:
-    """Check every teacher rollout that was not checked; kept are those that passed."""
-    owed = job.owed(STAGE)
+    """Check every teacher rollout that was not checked; kept are those that passed.
+
+    Findings of other checks, or under another policy, are made again: no model was paid for them.
+    """
+    stage = verify_stage(job.recipe)
+    table = job.run.table(stage.table)
+    try:
+        table.check_settings(stage.name, stage.settings)
+    except StaleSettingsError:
+        table.clear()
+    owed = job.owed(stage)
     if owed:
-        asyncio.run(_verify(job, owed))
-    checked = count_stage(job.run, STAGE)
-    passed = job.run.value(f"SELECT count(*) FROM ({PASSED})")
-    return Count(STAGE.name, checked.rows_in, passed, checked.rows_in - passed)
+        asyncio.run(_verify(job, stage, owed))
+    checked = count_stage(job.run, stage)
+    passed = job.run.value(f"SELECT count(*) FROM ({CHECKED})")
+    return Count(stage.name, checked.rows_in, passed, checked.rows_in - passed)
 
 
-async def _verify(job: Job, owed: int) -> None:
+async def _verify(job: Job, stage: Stage, owed: int) -> None:
     with (
-        PartWriter(job.run.table(STAGE.table), STAGE.name, {}) as writer,
-        job.reporter.stage(STAGE.name, owed, "rollouts") as meter,
+        PartWriter(job.run.table(stage.table), stage.name, stage.settings) as writer,
+        job.reporter.stage(stage.name, owed, "rollouts") as meter,
     ):
         async with open_sandbox(job.recipe.sandbox) as sandbox:
             job.probes.update(sandbox.probes)
             spoken = job.recipe.teach.dialect if job.recipe.teach else ""
             tools, record = toolbox(spoken, job.recipe.tools), job.run.searches(frozen=True)
             workbench = Workbench(sandbox, tools, record=record)
+            verifier = Verifier(job, workbench, Gallery(job.run.images.read))
 
             async def work(row: dict[str, Any]) -> None:
-                writer.add(await findings(job, workbench, row))
+                writer.add(await verifier.findings(row))
                 meter.advance()
 
-            rows = query_rows(job.run, f"SELECT wanted.* {STAGE.owed}")
-            await drive(rows, work, workers=8)
+            # Attempts at one sample follow each other, so that its image is decoded once.
+            ordered = f"SELECT wanted.* {stage.owed} ORDER BY wanted.sample_id, wanted.rollout_id"
+            await drive(query_rows(job.run, ordered), work, workers=WORKERS)
 
 
-async def findings(job: Job, workbench: Workbench, row: dict[str, Any]) -> list[Verification]:
-    """All checks of one rollout; it is run again only when nothing else speaks against it."""
-    rollout = from_dict(Rollout, row)
-    dialect = job.recipe.dialect(rollout.dialect)
-    found = {
-        "answered": Finding(rollout.stop_reason == "answered", rollout.stop_reason),
-        CORRECT: correct(row["value"], row["explanation"], RIGHT),
-        "error_free": error_free(rollout),
-        "grammar": grammar(rollout, dialect),
-    }
-    if all(finding.passed for finding in found.values()):
-        images = [job.run.images.path(image_id) for image_id in row["image_ids"]]
-        async with workbench.bench(images, rollout.seed, row["origin_id"]) as bench:
-            found["replay"] = await replay(rollout, dialect, bench)
-    else:
-        found["replay"] = Finding(None, "not run again: another check failed")
-    return [verification(rollout, check, finding) for check, finding in found.items()]
+@dataclass(frozen=True, slots=True)
+class Verifier:
+    """Checks the rollouts of a run."""
+
+    job: Job
+    workbench: Workbench
+    gallery: Gallery
+
+    async def findings(self, row: dict[str, Any]) -> list[Verification]:
+        """All checks of one rollout, whatever the others say: every reason is shown."""
+        rollout = from_dict(Rollout, row)
+        case = Case(
+            rollout=rollout,
+            dialect=self.job.recipe.dialect(rollout.dialect),
+            question=row["question"],
+            answers=tuple(row["answers"]),
+            image_ids=tuple(row["image_ids"]),
+            gallery=self.gallery,
+        )
+        teach = self.job.recipe.teach
+        found = {
+            CORRECT: correct(row["value"], row["explanation"], RIGHT),
+            "error_free": error_free(case, error_turns=teach.error_turns if teach else "drop"),
+            **await asyncio.to_thread(examine, case),
+        }
+        images = [self.job.run.images.path(image_id) for image_id in case.image_ids]
+        async with self.workbench.bench(images, rollout.seed, row["origin_id"]) as bench:
+            found["replay"] = await replay(case, bench)
+        return [verification(rollout, check, finding) for check, finding in found.items()]

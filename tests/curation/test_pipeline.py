@@ -17,6 +17,7 @@ from curation.progress import Silent
 from curation.recipe import Arms, Recipe
 from curation.recipe_file import parse_recipe
 from curation.runs import Run
+from curation.verification import HOLDS
 from tests.curation.scene import picture, recipe_text, reply
 from tests.scripted_server import Fault, ScriptedServer
 
@@ -83,8 +84,8 @@ def read_shards(run: Run, target: str) -> list[dict[str, Any]]:
 
 def test_cold_start_samples_become_verified_trajectories(finished: Run) -> None:
     with finished.connect() as db:
-        rows = db.execute("""
-            SELECT split, bool_and(coalesce(passed, false)) FROM verifications
+        rows = db.execute(f"""
+            SELECT split, bool_and({HOLDS}) FROM verifications
             JOIN verdicts USING (sample_id) GROUP BY split
         """).fetchall()
     assert rows == [("cold_start", True)]

@@ -1,0 +1,66 @@
+"""All checks that need neither model nor session, and how they weigh."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from curation.verification.boxes import boxes
+from curation.verification.case import Case, Finding
+from curation.verification.effect import effect
+from curation.verification.form import grammar, markup, placeholders
+from curation.verification.leak import leak
+from curation.verification.outcome import answered
+from curation.verification.prose import language, length, refusal, repetition
+from curation.verification.reindent import trainer_replay
+from schemas import Rollout, Verification
+
+CORRECT = "correct"
+"""The one check that must pass; of the others it is enough that they do not fail."""
+
+FLAGS = ("trainer_replay",)
+"""Checks that are recorded and speak against a trajectory only where a recipe requires them:
+what they find harms one trainer and no other."""
+
+LATER = ("support", "near_duplicate")
+"""Checks that look at a model's answers or at other trajectories; they are concluded last."""
+
+CHECKS: Mapping[str, Callable[[Case], Finding]] = {
+    check.__name__: check
+    for check in (
+        answered,
+        grammar,
+        placeholders,
+        markup,
+        boxes,
+        effect,
+        leak,
+        repetition,
+        length,
+        language,
+        refusal,
+        trainer_replay,
+    )
+}
+
+_FLAGGED = ", ".join(f"'{name}'" for name in FLAGS)
+HOLDS = f"""("check" IN ({_FLAGGED}) OR coalesce(passed, "check" <> '{CORRECT}'))"""
+"""SQL over `verifications`: the check speaks for its rollout."""
+
+
+def holds(check: str, passed: bool | None) -> bool:
+    """What HOLDS says, of one row."""
+    if check in FLAGS:
+        return True
+    return check != CORRECT if passed is None else passed
+
+
+def examine(case: Case) -> dict[str, Finding]:
+    """Every check of CHECKS: all run, so that a rejected trajectory shows every reason."""
+    return {name: check(case) for name, check in CHECKS.items()}
+
+
+def verification(rollout: Rollout, check: str, finding: Finding) -> Verification:
+    """A finding as a row."""
+    return Verification(
+        rollout.rollout_id, rollout.sample_id, check, finding.passed, finding.evidence
+    )

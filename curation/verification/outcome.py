@@ -1,0 +1,38 @@
+"""How a rollout ended: answered, right, without an action that failed."""
+
+from __future__ import annotations
+
+from curation.verification.case import Case, Finding, calls
+
+ERROR_TURNS = ("drop", "keep")
+"""What becomes of a trajectory in which an action failed. Training on it with the failed turn
+masked, as Pixel-Reasoner and Thyme do, is left out: no trainer here takes a loss flag a turn."""
+
+
+def answered(case: Case) -> Finding:
+    """The rollout ended with an answer, not at a limit or a fault."""
+    return Finding(case.rollout.stop_reason == "answered", case.rollout.stop_reason)
+
+
+def correct(value: float | None, explanation: str, threshold: float) -> Finding:
+    """The final answer is right; what the grader could not score is not known to be."""
+    if value is None:
+        return Finding(None, f"unscored: {explanation}")
+    return Finding(value > threshold, explanation)
+
+
+def error_free(case: Case, *, error_turns: str = "drop") -> Finding:
+    """No code raised and no tool complained (DeepEyesV2, section 3.3).
+
+    `keep` lets a failed action stand when a later one went well, so that mending is learned, too.
+    """
+    made = list(calls(case.rollout))
+    failed = [number for number, call in enumerate(made, start=1) if call.error is not None]
+    if not failed:
+        return Finding(True, "no action failed")
+    first = made[failed[0] - 1]
+    last = (first.error or "").strip().splitlines()[-1:] or [""]
+    told = f"action {failed[0]} ({first.name}) failed: {last[0]}"
+    if error_turns == "keep" and made[-1].error is None:
+        return Finding(True, f"mended: {told}")
+    return Finding(False, told)
