@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -125,6 +126,34 @@ def export(run: RunPath, target: Annotated[str, typer.Argument(metavar="TARGET")
         from curation.runs import Run
 
         print(export_target(Run(run), target, reporter()))
+
+
+@app.command()
+def audit(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="JSON, JSON Lines or Parquet.")],
+    dialect: Annotated[str, typer.Option(help="Grammar of its tool calls.")] = "deepeyes-v2",
+    images: Annotated[
+        Path | None, typer.Option(help="Where its image paths begin; by default its folder.")
+    ] = None,
+    replay: Annotated[
+        bool, typer.Option("--replay", help="Run its code again in the sandbox.")
+    ] = False,
+    examples: Annotated[int, typer.Option(min=0, help="Failed rows shown a check.")] = 3,
+) -> None:
+    """Check trajectories that others made, as SFT trainers read them: what fails, and why."""
+    with _told():
+        import asyncio
+
+        from curation.audit import audit, audit_dialect
+
+        spoken = audit_dialect(dialect)
+        found = asyncio.run(audit(file, spoken, images=images, run_again=replay, examples=examples))
+        _table(found.cells())
+        for name, rows in found.shown.items():
+            print(f"\n{name}")
+            for row in rows:
+                print(f"  {row}")
+        print(f"\nnothing speaks against {found.sound:,} of {found.rows:,} rows")
 
 
 def _show(run: Run) -> None:

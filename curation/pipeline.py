@@ -34,6 +34,7 @@ from curation.stages.ingest import ingest
 from curation.stages.measure import measure
 from curation.stages.roll import roll
 from curation.stages.screen import find_duplicates, screen
+from curation.stages.support import support
 from curation.stages.verify import verify
 
 
@@ -76,6 +77,7 @@ def synthesize_steps(recipe: Recipe) -> list[Step]:
         Step("teacher", partial(roll, name="teacher")),
         Step("grade", grade),
         Step("verify", verify),
+        *([Step("support", support)] if recipe.teach.support else []),
         Step("compose", compose),
         *_exports(recipe, "sft"),
     ]

@@ -182,8 +182,12 @@ class Teach:
     rl_share: float = 0.0
     """Share of the RL samples that the teacher solves too, besides every cold-start sample."""
     per_sample: int = 1
-    """The most trajectories of one sample, shortest first."""
+    """The most trajectories of one sample."""
+    choose: str = "shortest"
+    """`shortest` first, or `diverse`: one of every number of tool calls before a second one."""
     min_tool_calls: int = 1
+    direct_share: float = 0.0
+    """Share of trajectories in which the teacher answered without a tool, against blind calls."""
     error_turns: str = "drop"
     """`keep`: a failed action may stand in a trajectory when a later one went well."""
     require: tuple[str, ...] = ()
@@ -194,6 +198,10 @@ class Teach:
     """The largest share of these that may be right: above it the tools did not matter."""
 
     def __post_init__(self) -> None:
+        if self.choose not in ("shortest", "diverse"):
+            raise ValueError(f"choose is {self.choose!r}: write shortest or diverse")
+        if not 0 <= self.direct_share < 1:
+            raise ValueError(f"direct_share is {self.direct_share}: write 0 <= share < 1")
         if self.error_turns not in ERROR_TURNS:
             raise ValueError(f"error_turns is {self.error_turns!r}: write drop or keep")
         for name in self.require:

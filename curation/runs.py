@@ -31,6 +31,7 @@ from schemas import (
     Rollout,
     Sample,
     Score,
+    Support,
     Trajectory,
     Verdict,
     Verification,
@@ -50,6 +51,7 @@ RECORDS: dict[str, type] = {
     "benefits": Benefit,
     "verdicts": Verdict,
     "verifications": Verification,
+    "supports": Support,
     "trajectories": Trajectory,
     "quarantine": Quarantined,
 }

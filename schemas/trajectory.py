@@ -40,3 +40,17 @@ class Verification:
     """Null when the check does not apply."""
     evidence: str
     """What was seen, in one sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Support:
+    """How often a rollout's answer was right when it was asked for without what was observed."""
+
+    rollout_id: str
+    sample_id: str
+    blank_attempts: int
+    """Scored answers to empty texts and white pictures."""
+    blank_right: int
+    swapped_attempts: int
+    """Scored answers to what another sample's rollout observed; 0 where there was none."""
+    swapped_right: int

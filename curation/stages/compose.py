@@ -1,4 +1,4 @@
-"""Compose: verified rollouts become trajectories, the shortest of each sample first."""
+"""Compose: verified rollouts become trajectories, some of each sample, some without tools."""
 
 from __future__ import annotations
 
@@ -12,36 +12,63 @@ from curation.dialects import Dialect
 from curation.job import Job
 from curation.recipe import Teach
 from curation.stage import Count, batches, to_json
-from curation.stages.verify import PASSED
-from curation.verification import calls
+from curation.stages.conclude import LOOKS, conclude
+from curation.stages.verify import CHECKED, PASSED
+from curation.verification import calls, names_sql
 from schemas import Message, Rollout, Trajectory, to_table
 from schemas.arrow import from_dict
 
 
 def compose(job: Job) -> Count:
-    """Choose and write the trajectories; recomputed in every run."""
+    """Conclude, then choose and write the trajectories; recomputed in every run."""
     teach = job.recipe.teach
     assert teach is not None, "the pipeline composes only where the recipe teaches"
+    conclude(job, teach)
     job.run.table("trajectories").replace(_trajectories(job, teach))
-    verified = job.run.value(f"SELECT count(*) FROM ({PASSED})")
+    checked = job.run.value(f"SELECT count(*) FROM ({CHECKED})")
     made = job.run.value("SELECT count(*) FROM trajectories")
-    return Count("compose", verified, made, dropped=verified - made)
+    return Count("compose", checked, made, dropped=checked - made)
 
 
 def chosen_sql(teach: Teach) -> str:
-    """Verified rollouts with enough tool calls, at most `per_sample` of a sample."""
+    """Verified rollouts: at most `per_sample` with tools of a sample, and the direct share.
+
+    Direct ones come from samples that have none with tools, in the order of their ids, which is
+    as good as random.
+    """
+    order = "tool_calls, tokens, rollout_id"
+    if teach.choose == "diverse":
+        order = f"nth, {order}"
+    least = max(teach.min_tool_calls, 1)
+    parts = teach.direct_share / (1 - teach.direct_share)
     return f"""
         WITH verified AS (
-            SELECT *, len(list_filter(turns, lambda turn: turn.call IS NOT NULL)) AS tool_calls,
-                   list_sum(list_transform(turns, lambda turn: turn.completion_tokens)) AS tokens
-            FROM rollouts SEMI JOIN ({PASSED}) USING (rollout_id)
+            SELECT *, row_number() OVER (
+                PARTITION BY sample_id, tool_calls ORDER BY tokens, rollout_id) AS nth
+            FROM ({LOOKS}) SEMI JOIN ({PASSED}) USING (rollout_id)
+            WHERE rollout_id NOT IN (
+                SELECT rollout_id FROM verifications
+                WHERE "check" IN {names_sql((*teach.require, ""))} AND NOT passed)
+        ),
+        chosen AS (
+            FROM verified WHERE tool_calls >= {least} QUALIFY row_number() OVER (
+                PARTITION BY sample_id ORDER BY {order}) <= {teach.per_sample}
+        ),
+        direct AS (
+            FROM verified ANTI JOIN chosen USING (sample_id) WHERE tool_calls = 0
+            QUALIFY row_number() OVER (PARTITION BY sample_id ORDER BY {order}) = 1
         )
-        SELECT verified.*, question, image_ids FROM verified JOIN samples USING (sample_id)
-        WHERE tool_calls >= {teach.min_tool_calls}
-        QUALIFY row_number() OVER (
-            PARTITION BY sample_id ORDER BY tool_calls, tokens, rollout_id) <= {teach.per_sample}
-        ORDER BY sample_id, rollout_id
+        FROM (
+            FROM chosen UNION ALL (
+                FROM direct {"" if teach.min_tool_calls == 0 else _at_most(parts)})
+        ) ORDER BY sample_id, rollout_id
     """
+
+
+def _at_most(parts: float) -> str:
+    """SQL: as many as `parts` for every chosen trajectory with tools."""
+    return f"""QUALIFY row_number() OVER (ORDER BY sample_id)
+        <= round({parts} * (SELECT count(*) FROM chosen))"""
 
 
 def _trajectories(job: Job, teach: Teach) -> Iterator[pa.Table]:

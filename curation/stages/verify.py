@@ -25,15 +25,15 @@ from curation.verification import (
     correct,
     error_free,
     examine,
+    names_sql,
     replay,
     verification,
 )
 from schemas import Rollout, Verification
 from schemas.arrow import from_dict
 
-_LATER = ", ".join(f"'{name}'" for name in LATER)
 CHECKED = f"""
-    SELECT rollout_id FROM verifications WHERE "check" NOT IN ({_LATER})
+    SELECT rollout_id FROM verifications WHERE "check" NOT IN {names_sql(LATER)}
     GROUP BY rollout_id HAVING bool_and({HOLDS})
 """
 """SQL: rollouts that nothing speaks against when they are looked at one by one."""

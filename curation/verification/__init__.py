@@ -14,6 +14,7 @@ from curation.verification.checks import (
     LATER,
     examine,
     holds,
+    names_sql,
     verification,
 )
 from curation.verification.outcome import ERROR_TURNS, correct, error_free
@@ -34,6 +35,7 @@ __all__ = [
     "error_free",
     "examine",
     "holds",
+    "names_sql",
     "replay",
     "verification",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from curation.verification.boxes import boxes
 from curation.verification.case import Case, Finding
@@ -15,7 +15,9 @@ from curation.verification.reindent import trainer_replay
 from schemas import Rollout, Verification
 
 CORRECT = "correct"
-"""The one check that must pass; of the others it is enough that they do not fail."""
+
+DECISIVE = (CORRECT, "support")
+"""Checks whose outcome must be known; of the others it is enough that they do not fail."""
 
 FLAGS = ("trainer_replay",)
 """Checks that are recorded and speak against a trajectory only where a recipe requires them:
@@ -42,8 +44,14 @@ CHECKS: Mapping[str, Callable[[Case], Finding]] = {
     )
 }
 
-_FLAGGED = ", ".join(f"'{name}'" for name in FLAGS)
-HOLDS = f"""("check" IN ({_FLAGGED}) OR coalesce(passed, "check" <> '{CORRECT}'))"""
+
+def names_sql(names: Sequence[str]) -> str:
+    """Names as a list in SQL."""
+    return "(" + ", ".join(f"'{name}'" for name in names) + ")"
+
+
+HOLDS = f"""("check" IN {names_sql(FLAGS)}
+    OR coalesce(passed, "check" NOT IN {names_sql(DECISIVE)}))"""
 """SQL over `verifications`: the check speaks for its rollout."""
 
 
@@ -51,7 +59,7 @@ def holds(check: str, passed: bool | None) -> bool:
     """What HOLDS says, of one row."""
     if check in FLAGS:
         return True
-    return check != CORRECT if passed is None else passed
+    return check not in DECISIVE if passed is None else passed
 
 
 def examine(case: Case) -> dict[str, Finding]:

@@ -28,7 +28,7 @@ async def replay(case: Case, bench: Bench) -> Finding:
             continue
         count += 1
         effect = await bench.act(action)
-        if (effect.said, effect.error) != (call.stdout, call.error):
+        if case.dialect.observation(effect.observed).strip() != call.text.strip():
             return Finding(False, f"action {count} printed something else when run again")
         if not _same_images(case, call, effect):
             return Finding(False, f"action {count} showed other images when run again")

@@ -247,8 +247,8 @@ PLANTS: Mapping[str, tuple[Plant, ...]] = {
     "trainer_replay": (falls_into_the_block,),
     "replay": (
         other_picture,
-        lambda real, _: first_call(real, stdout="something else"),
-        lambda real, _: first_call(real, error="ValueError: gone"),
+        lambda real, _: first_call(real, text="something else"),
+        lambda real, _: first_call(real, text="Error: gone", image_ids=()),
     ),
     "near_duplicate": (
         lambda real, _: real,

@@ -1,0 +1,78 @@
+"""Conclude: what is found about a trajectory in view of others, and of what a model said again.
+
+Pure functions of what is on disk, so they are found anew in every run: a bound can be changed
+without a model call. Rows replace those of the run before; paid findings stay where they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import groupby
+
+import pyarrow as pa
+
+from curation.job import Job
+from curation.recipe import Teach
+from curation.stage import query_rows
+from curation.stages.verify import CHECKED
+from curation.verification.case import Finding
+from curation.verification.duplicates import Kept
+from curation.verification.support import support
+from schemas import Support, Verification, to_table
+from schemas.arrow import from_dict
+
+LOOKS = f"""
+    SELECT rollouts.*, question, image_ids,
+           len(list_filter(turns, lambda turn: turn.call IS NOT NULL)) AS tool_calls,
+           list_sum(list_transform(turns, lambda turn: turn.completion_tokens)) AS tokens
+    FROM rollouts SEMI JOIN ({CHECKED}) USING (rollout_id) JOIN samples USING (sample_id)
+"""
+"""SQL: rollouts that nothing speaks against by themselves."""
+
+
+def conclude(job: Job, teach: Teach) -> None:
+    """Write the findings of `verification.LATER`."""
+    rows = [*_supported(job, teach)]
+    unsupported = {row.rollout_id for row in rows if not row.passed}
+    table = job.run.table("verifications")
+    table.replace(_batches([*rows, *_distinct(job, unsupported)]))
+
+
+def _batches(rows: list[Verification]) -> Iterator[pa.Table]:
+    yield to_table(Verification, rows)
+
+
+def _supported(job: Job, teach: Teach) -> Iterator[Verification]:
+    if not teach.support:
+        return
+    rows = query_rows(
+        job.run,
+        f"""SELECT looks.rollout_id, looks.sample_id, supports
+            FROM ({LOOKS}) AS looks LEFT JOIN supports USING (rollout_id) WHERE tool_calls > 0""",
+    )
+    for row in rows:
+        if row["supports"] and row["supports"]["rollout_id"]:
+            finding = support(from_dict(Support, row["supports"]), teach.max_support_right)
+        else:
+            finding = Finding(None, "unscored: it could not be asked again")
+        yield _row(row["rollout_id"], row["sample_id"], "support", finding)
+
+
+def _distinct(job: Job, without: set[str]) -> Iterator[Verification]:
+    """Of trajectories alike about the same pictures the shortest is kept."""
+    rows = query_rows(
+        job.run,
+        f"""SELECT rollout_id, sample_id, coalesce(nullif(image_ids, []), [question]) AS about,
+                   list_transform(turns, lambda turn: turn.text) AS texts
+            FROM ({LOOKS}) ORDER BY about, tool_calls, tokens, rollout_id""",
+    )
+    for _, alike in groupby(rows, key=lambda row: row["about"]):
+        kept = Kept()
+        for row in alike:
+            if row["rollout_id"] not in without:
+                finding = kept.near_duplicate(row["rollout_id"], row["texts"])
+                yield _row(row["rollout_id"], row["sample_id"], "near_duplicate", finding)
+
+
+def _row(rollout_id: str, sample_id: str, check: str, finding: Finding) -> Verification:
+    return Verification(rollout_id, sample_id, check, finding.passed, finding.evidence)

@@ -1,0 +1,154 @@
+"""Support: verified rollouts are asked for their answer again, without what they observed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import Any
+
+from curation.dialects import Answer
+from curation.errors import RequestError
+from curation.graders import grade
+from curation.job import Job, check_model
+from curation.models import ModelClient
+from curation.recipe import Recipe
+from curation.rollouts import Sampler, sample_seed
+from curation.stage import Count, PartWriter, Stage, count_stage, failed_row, quarantine_writer
+from curation.stage import query_rows as rows_of
+from curation.stages.decide import RIGHT
+from curation.stages.roll import arm_of, drive
+from curation.stages.verify import CHECKED
+from curation.verification import Case, Gallery
+from curation.verification.support import Observation, asked_again, blanked, swapped
+from schemas import Quarantined, Rollout, Support, ToolCall
+from schemas.arrow import from_dict
+
+_CALLS = """list_transform(list_filter(turns, lambda turn: turn.call IS NOT NULL),
+                           lambda turn: turn.call)"""
+
+
+def support_stage(sampler: Sampler, attempts: int) -> Stage:
+    """Checked rollouts with an action; each is lent the observations of the next sample's.
+
+    A donor has as many actions in the same dialect, so that the turns stay in step.
+    """
+    return Stage(
+        name="support",
+        table="supports",
+        key="rollout_id",
+        wanted=f"""
+            SELECT rollouts.*, question, answers, answer_kind, choices, image_ids, source, donor
+            FROM (
+                SELECT *, lead(calls) OVER alike AS next, first_value(calls) OVER alike AS first,
+                       lead(sample_id) OVER alike AS next_id,
+                       first_value(sample_id) OVER alike AS first_id,
+                       CASE WHEN next_id <> sample_id THEN next
+                            WHEN first_id <> sample_id THEN first END AS donor
+                FROM (SELECT *, {_CALLS} AS calls
+                      FROM rollouts SEMI JOIN ({CHECKED}) USING (rollout_id))
+                WHERE len(calls) > 0
+                WINDOW alike AS (PARTITION BY dialect, len(calls) ORDER BY sample_id, rollout_id)
+            ) AS rollouts JOIN samples USING (sample_id)
+        """,
+        settings={**sampler.settings, "attempts": attempts},
+    )
+
+
+def support(job: Job) -> Count:
+    """Ask the teacher again; what it answers is counted, and `compose` decides.
+
+    Raises:
+        StaleSettingsError: counts on disk were sampled otherwise.
+    """
+    teach = job.recipe.teach
+    assert teach is not None, "the pipeline asks for support only where the recipe teaches"
+    stage = support_stage(_sampler(job.recipe), teach.support)
+    owed = job.owed(stage)
+    if owed:
+        asyncio.run(_support(job, stage, owed))
+    return count_stage(job.run, stage)
+
+
+def _sampler(recipe: Recipe) -> Sampler:
+    arm, model = arm_of(recipe, "teacher")
+    return Sampler.of("teacher", arm, model, check_model(model), recipe)
+
+
+async def _support(job: Job, stage: Stage, owed: int) -> None:
+    teach = job.recipe.teach
+    assert teach is not None
+    async with AsyncExitStack() as stack:
+        client = await stack.enter_async_context(job.client(job.recipe.teacher))
+        table = job.run.table(stage.table)
+        writer = stack.enter_context(PartWriter(table, stage.name, stage.settings))
+        quarantine = stack.enter_context(quarantine_writer(job.run, stage.name))
+        meter = stack.enter_context(job.reporter.stage(stage.name, owed, "rollouts"))
+        asker = Asker(job, client, _sampler(job.recipe), teach.support)
+
+        def take(row: dict[str, Any], outcome: Support | Quarantined) -> None:
+            (writer if isinstance(outcome, Support) else quarantine).add([outcome])
+            meter.advance()
+
+        rows = rows_of(job.run, f"SELECT wanted.* {stage.owed}", rows=64)
+        await drive(rows, asker.ask, take, workers=job.recipe.teacher.max_in_flight)
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Asks for answers without the observations that led to them."""
+
+    job: Job
+    client: ModelClient
+    sampler: Sampler
+    attempts: int
+
+    async def ask(self, row: dict[str, Any]) -> Support | Quarantined:
+        """The counts of one rollout, or why there are none."""
+        store = self.job.run.images
+        case = _case(row, self.job.recipe, Gallery(store.read))
+        donor = [from_dict(ToolCall, call) for call in row["donor"] or ()]
+        try:
+            blank = await self._counts(case, row, blanked(case, store.put))
+            other = await self._counts(case, row, swapped(donor)) if donor else (0, 0)
+        except RequestError as error:
+            message = f"rollout {row['rollout_id'][:12]}: {error}; run with --retry-quarantined"
+            return failed_row(
+                "support", row["rollout_id"], row["source"], "request_failed", message
+            )
+        return Support(row["rollout_id"], row["sample_id"], *blank, *other)
+
+    async def _counts(
+        self, case: Case, row: dict[str, Any], observations: Iterable[Observation]
+    ) -> tuple[int, int]:
+        """Scored and right answers; a reply that asks for another action has not answered."""
+        messages, image_ids = asked_again(case, list(observations))
+        seed = sample_seed(self.sampler.seed, "support", row["rollout_id"])
+        completion = await self.client.complete(
+            messages,
+            [self.job.run.images.path(image_id) for image_id in image_ids],
+            self.sampler.sampling(self.attempts, seed),
+            affinity=row["sample_id"],
+        )
+        values = [self._value(reply.text, row) for reply in completion.replies]
+        return len(values) - values.count(None), sum((value or 0) > RIGHT for value in values)
+
+    def _value(self, reply: str, row: dict[str, Any]) -> float | None:
+        action = self.sampler.dialect.parse(reply)
+        if not isinstance(action, Answer):
+            return 0.0
+        return grade(
+            action.text, row["answers"], kind=row["answer_kind"], choices=row["choices"]
+        ).value
+
+
+def _case(row: dict[str, Any], recipe: Recipe, gallery: Gallery) -> Case:
+    return Case(
+        rollout=from_dict(Rollout, row),
+        dialect=recipe.dialect(row["dialect"]),
+        question=row["question"],
+        answers=tuple(row["answers"]),
+        image_ids=tuple(row["image_ids"]),
+        gallery=gallery,
+    )
