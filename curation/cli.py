@@ -141,7 +141,7 @@ def audit(
     examples: Annotated[int, typer.Option(min=0, help="Failed rows shown a check.")] = 3,
 ) -> None:
     """Check trajectories that others made, as SFT trainers read them: what fails, and why."""
-    with _told():
+    with told():
         import asyncio
 
         from curation.audit import audit, audit_dialect

@@ -59,11 +59,12 @@ def _supported(job: Job, teach: Teach) -> Iterator[Verification]:
 
 
 def _distinct(job: Job, without: set[str]) -> Iterator[Verification]:
-    """Of trajectories alike about the same pictures the shortest is kept."""
+    """Of trajectories alike about the same pictures, to the same answer, the shortest is kept."""
     rows = query_rows(
         job.run,
-        f"""SELECT rollout_id, sample_id, coalesce(nullif(image_ids, []), [question]) AS about,
-                   list_transform(turns, lambda turn: turn.text) AS texts
+        f"""SELECT rollout_id, sample_id,
+                   coalesce(nullif(image_ids, []), [question]) || [lower(prediction)] AS about,
+                   [question] || list_transform(turns, lambda turn: turn.text) AS texts
             FROM ({LOOKS}) ORDER BY about, tool_calls, tokens, rollout_id""",
     )
     for _, alike in groupby(rows, key=lambda row: row["about"]):

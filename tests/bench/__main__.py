@@ -8,10 +8,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from curation.embedded import CHECKPOINT
-from tests.bench import busy, curtail, direct, estimates, sandbox, scale, search
+from tests.bench import busy, curtail, direct, estimates, sandbox, scale, search, verify
 from tests.bench.figure import Figure
 
-NAMES = ("direct", "scale", "search", "curtail", "estimates", "sandbox", "busy")
+NAMES = ("direct", "scale", "search", "curtail", "estimates", "sandbox", "busy", "verify")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -28,6 +28,7 @@ def parser() -> argparse.ArgumentParser:
     _add_scale(commands.add_parser("scale", help=scale.__doc__, description=scale.__doc__))
     _add_search(commands.add_parser("search", help=search.__doc__, description=search.__doc__))
     _add_busy(commands.add_parser("busy", help=busy.__doc__, description=busy.__doc__))
+    _add_verify(commands.add_parser("verify", help=verify.__doc__, description=verify.__doc__))
     for pure in (curtail, estimates):
         name = pure.__name__.rpartition(".")[2]
         _add_simulated(commands.add_parser(name, help=pure.__doc__, description=pure.__doc__))
@@ -70,6 +71,10 @@ def _add_busy(command: argparse.ArgumentParser) -> None:
     command.add_argument("--samples", type=int, default=2000, help="samples of the pool (2000)")
 
 
+def _add_verify(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--trajectories", type=int, default=128, help="trajectories (128)")
+
+
 def _add_simulated(command: argparse.ArgumentParser) -> None:
     command.add_argument("--samples", type=int, default=10_000, help="samples a pool (10000)")
 
@@ -92,6 +97,8 @@ def figures(options: argparse.Namespace) -> Iterator[Figure]:
             row=options.row,
             at_once=options.at_once,
         )
+    elif options.name == "verify":
+        yield from verify.measure(trajectories=options.trajectories)
     elif options.name == "scale":
         yield from scale.measure(options.samples, keep=options.keep)
     elif options.name == "curtail":
