@@ -64,28 +64,24 @@ def support(job: Job) -> Count:
     """
     teach = job.recipe.teach
     assert teach is not None, "the pipeline asks for support only where the recipe teaches"
-    stage = support_stage(_sampler(job.recipe), teach.support)
+    arm, model = arm_of(job.recipe, "teacher")
+    sampler = Sampler.of("teacher", arm, model, check_model(model), job.recipe)
+    stage = support_stage(sampler, teach.support)
+    job.run.table(stage.table).check_settings(stage.name, stage.settings)
     owed = job.owed(stage)
     if owed:
-        asyncio.run(_support(job, stage, owed))
+        asyncio.run(_support(job, sampler, stage, owed))
     return count_stage(job.run, stage)
 
 
-def _sampler(recipe: Recipe) -> Sampler:
-    arm, model = arm_of(recipe, "teacher")
-    return Sampler.of("teacher", arm, model, check_model(model), recipe)
-
-
-async def _support(job: Job, stage: Stage, owed: int) -> None:
-    teach = job.recipe.teach
-    assert teach is not None
+async def _support(job: Job, sampler: Sampler, stage: Stage, owed: int) -> None:
     async with AsyncExitStack() as stack:
         client = await stack.enter_async_context(job.client(job.recipe.teacher))
         table = job.run.table(stage.table)
         writer = stack.enter_context(PartWriter(table, stage.name, stage.settings))
         quarantine = stack.enter_context(quarantine_writer(job.run, stage.name))
         meter = stack.enter_context(job.reporter.stage(stage.name, owed, "rollouts"))
-        asker = Asker(job, client, _sampler(job.recipe), teach.support)
+        asker = Asker(job, client, sampler, attempts=stage.settings["attempts"])
 
         def take(row: dict[str, Any], outcome: Support | Quarantined) -> None:
             (writer if isinstance(outcome, Support) else quarantine).add([outcome])

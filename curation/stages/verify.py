@@ -124,7 +124,7 @@ class Verifier:
         found = {
             CORRECT: correct(row["value"], row["explanation"], RIGHT),
             "error_free": error_free(case, error_turns=teach.error_turns if teach else "drop"),
-            **await asyncio.to_thread(examine, case),
+            **examine(case),
         }
         images = [self.job.run.images.path(image_id) for image_id in case.image_ids]
         async with self.workbench.bench(images, rollout.seed, row["origin_id"]) as bench:

@@ -63,7 +63,11 @@ def holds(check: str, passed: bool | None) -> bool:
 
 
 def examine(case: Case) -> dict[str, Finding]:
-    """Every check of CHECKS: all run, so that a rejected trajectory shows every reason."""
+    """Every check of CHECKS: all run, so that a rejected trajectory shows every reason.
+
+    For one thread: Python 3.11's parser raises SystemError when two threads parse at a time
+    (https://github.com/python/cpython/issues/106905).
+    """
     return {name: check(case) for name, check in CHECKS.items()}
 
 

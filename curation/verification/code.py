@@ -5,8 +5,10 @@ from __future__ import annotations
 import ast
 import operator
 import re
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 INPUT = re.compile(r"image_(\d+)")
 """Names of the question's images in a session."""
@@ -25,10 +27,13 @@ _OPERATORS: dict[type[ast.operator], Callable[[float, float], float]] = {
 }
 
 
+@lru_cache(maxsize=256)
 def parsed(code: str) -> ast.Module | None:
-    """The syntax tree; None where there is none."""
+    """The syntax tree, to be read only, since several checks share it; None where there is none."""
     try:
-        return ast.parse(code)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # such as an invalid escape in a string
+            return ast.parse(code)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
 

@@ -12,6 +12,7 @@ import ast
 
 from curation.dialects import Code
 from curation.verification.case import Case, Finding
+from curation.verification.code import parsed
 
 _BACK = ("else", "elif", "except", "finally")
 
@@ -33,10 +34,8 @@ def trainer_replay(case: Case) -> Finding:
 
 def survives(code: str) -> bool:
     """Whether the syntax tree stays; code that does not parse as it stands does not survive."""
-    try:
-        return ast.dump(ast.parse(code)) == ast.dump(ast.parse(indented_anew(code)))
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return False
+    before, after = parsed(code), parsed(indented_anew(code))
+    return before is not None and after is not None and ast.dump(before) == ast.dump(after)
 
 
 def indented_anew(code: str) -> str:

@@ -55,14 +55,14 @@ class _Checker:
     async def examine(self, real: Real) -> None:
         case = real.case(self._gallery)
         error_free(case)
-        await asyncio.to_thread(examine, case)
+        examine(case)
 
     async def all(self, real: Real) -> None:
         """With pictures decoded anew, as if the first round had not been."""
         gallery = Gallery(self._read)
         case = real.case(gallery)
         error_free(case)
-        await asyncio.to_thread(examine, case)
+        examine(case)
         workbench = Workbench(self._sandbox, toolbox(real.rollout.dialect))
         async with workbench.bench([real.image], real.rollout.seed) as bench:
             await replay(case, bench)
