@@ -196,6 +196,8 @@ class Teach:
     """How often a verified rollout is asked for its answer again without what it observed."""
     max_support_right: float = 0.5
     """The largest share of these that may be right: above it the tools did not matter."""
+    pairs: int = 0
+    """The most preference pairs of one sample: a trajectory of it against a rejected rollout."""
 
     def __post_init__(self) -> None:
         if self.choose not in ("shortest", "diverse"):
@@ -207,8 +209,10 @@ class Teach:
         for name in self.require:
             if name not in FLAGS:
                 raise ValueError(f"require: {name!r} is none of {', '.join(FLAGS)}")
-        if self.support < 0 or not 0 <= self.max_support_right <= 1:
-            raise ValueError("support must be at least 0 and max_support_right a share of 0 to 1")
+        if min(self.support, self.pairs) < 0 or not 0 <= self.max_support_right <= 1:
+            raise ValueError(
+                "support and pairs must be at least 0, and max_support_right a share of 0 to 1"
+            )
         if min(self.attempts, self.max_turns, self.per_sample) < 1 or self.min_tool_calls < 0:
             raise ValueError("attempts, max_turns and per_sample must be at least 1")
         tools = [name for name in DIALECTS if name != "direct"]

@@ -26,6 +26,7 @@ from schemas import (
     Duplicate,
     Image,
     Measure,
+    Pair,
     Pull,
     Quarantined,
     Rollout,
@@ -53,6 +54,7 @@ RECORDS: dict[str, type] = {
     "verifications": Verification,
     "supports": Support,
     "trajectories": Trajectory,
+    "pairs": Pair,
     "quarantine": Quarantined,
 }
 """Every table of a run and its record, in the order in which the stages write them."""

@@ -4,7 +4,7 @@ from schemas.arrow import arrow_schema, from_table, to_table
 from schemas.rollout import Benefit, Counts, Rollout, Score, ToolCall, Turn
 from schemas.run import Pull
 from schemas.sample import Box, Duplicate, Image, Measure, Quarantined, Sample, Verdict
-from schemas.trajectory import Message, Support, Trajectory, Verification
+from schemas.trajectory import Message, Pair, Support, Trajectory, Verification
 
 __all__ = [
     "Benefit",
@@ -14,6 +14,7 @@ __all__ = [
     "Image",
     "Measure",
     "Message",
+    "Pair",
     "Pull",
     "Quarantined",
     "Rollout",

@@ -54,3 +54,25 @@ class Support:
     swapped_attempts: int
     """Scored answers to what another sample's rollout observed; 0 where there was none."""
     swapped_right: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A verified and a rejected rollout of one sample, from the turn where they part."""
+
+    pair_id: str
+    """SHA-256 over both rollout ids."""
+    sample_id: str
+    dialect: str
+    chosen_rollout: str
+    rejected_rollout: str
+    prompt: tuple[Message, ...]
+    """The opening and the turns that both begin with."""
+    chosen: tuple[Message, ...]
+    rejected: tuple[Message, ...]
+    prompt_images: tuple[str, ...]
+    """Images in the order of their placeholders, like the two after it."""
+    chosen_images: tuple[str, ...]
+    rejected_images: tuple[str, ...]
+    rejected_by: tuple[str, ...]
+    """The checks that speak against the rejected one."""

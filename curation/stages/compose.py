@@ -13,9 +13,10 @@ from curation.job import Job
 from curation.recipe import Teach
 from curation.stage import Count, batches, to_json
 from curation.stages.conclude import LOOKS, conclude
+from curation.stages.pairs import conversation, write_pairs
 from curation.stages.verify import CHECKED, PASSED
-from curation.verification import calls, names_sql
-from schemas import Message, Rollout, Trajectory, to_table
+from curation.verification import names_sql
+from schemas import Rollout, Trajectory, to_table
 from schemas.arrow import from_dict
 
 
@@ -25,6 +26,7 @@ def compose(job: Job) -> Count:
     assert teach is not None, "the pipeline composes only where the recipe teaches"
     conclude(job, teach)
     job.run.table("trajectories").replace(_trajectories(job, teach))
+    write_pairs(job, teach)
     checked = job.run.value(f"SELECT count(*) FROM ({CHECKED})")
     made = job.run.value("SELECT count(*) FROM trajectories")
     return Count("compose", checked, made, dropped=checked - made)
@@ -83,12 +85,8 @@ def trajectory(row: dict[str, Any], dialect: Dialect) -> Trajectory:
     """A rollout as the conversation that it was, observations as user turns."""
     rollout = from_dict(Rollout, row)
     opening = dialect.opening(row["question"], len(row["image_ids"]))
-    messages = list(opening)
-    for turn in rollout.turns:
-        messages.append(Message("assistant", turn.text))
-        if turn.call is not None:
-            messages.append(Message("user", turn.call.text))
-    shown = [image_id for call in calls(rollout) for image_id in call.image_ids]
+    told, shown = conversation(rollout.turns)
+    messages = (*opening, *told)
     image_ids = (*row["image_ids"], *shown)
     content = to_json([[(m.role, m.content) for m in messages], list(image_ids)])
     return Trajectory(
@@ -96,7 +94,7 @@ def trajectory(row: dict[str, Any], dialect: Dialect) -> Trajectory:
         sample_id=rollout.sample_id,
         rollout_id=rollout.rollout_id,
         dialect=rollout.dialect,
-        messages=tuple(messages),
+        messages=messages,
         image_ids=image_ids,
         tool_calls=row["tool_calls"],
         completion_tokens=row["tokens"],

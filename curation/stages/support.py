@@ -14,11 +14,12 @@ from curation.graders import grade
 from curation.job import Job, check_model
 from curation.models import ModelClient
 from curation.recipe import Recipe
-from curation.rollouts import Sampler, sample_seed
+from curation.sampler import Sampler, sample_seed
 from curation.stage import Count, PartWriter, Stage, count_stage, failed_row, quarantine_writer
 from curation.stage import query_rows as rows_of
-from curation.stages.decide import RIGHT
-from curation.stages.roll import arm_of, drive
+from curation.stages.count import RIGHT
+from curation.stages.draw import drive
+from curation.stages.roll import arm_of
 from curation.stages.verify import CHECKED
 from curation.verification import Case, Gallery
 from curation.verification.support import Observation, asked_again, blanked, swapped
@@ -83,12 +84,13 @@ async def _support(job: Job, sampler: Sampler, stage: Stage, owed: int) -> None:
         meter = stack.enter_context(job.reporter.stage(stage.name, owed, "rollouts"))
         asker = Asker(job, client, sampler, attempts=stage.settings["attempts"])
 
-        def take(row: dict[str, Any], outcome: Support | Quarantined) -> None:
+        async def work(row: dict[str, Any]) -> None:
+            outcome = await asker.ask(row)
             (writer if isinstance(outcome, Support) else quarantine).add([outcome])
             meter.advance()
 
         rows = rows_of(job.run, f"SELECT wanted.* {stage.owed}", rows=64)
-        await drive(rows, asker.ask, take, workers=job.recipe.teacher.max_in_flight)
+        await drive(rows, work, workers=job.recipe.teacher.max_in_flight)
 
 
 @dataclass(frozen=True, slots=True)

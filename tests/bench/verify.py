@@ -11,7 +11,7 @@ from pathlib import Path
 from curation.actions import Workbench
 from curation.images import ImageStore
 from curation.sandbox import Limits, Sandbox
-from curation.stages.roll import drive
+from curation.stages.draw import drive
 from curation.stages.verify import WORKERS
 from curation.tools import toolbox
 from curation.verification import Gallery, error_free, examine, replay
@@ -41,7 +41,7 @@ async def _rates(trajectories: int) -> tuple[float, float]:
 
 async def _rate(reals: Sequence[Real], work: Callable[[Real], Awaitable[None]]) -> float:
     started = time.perf_counter()
-    await drive(reals, work, lambda real, _: None, workers=WORKERS)
+    await drive(reals, work, workers=WORKERS)
     return len(reals) / (time.perf_counter() - started)
 
 

@@ -15,7 +15,8 @@ from curation.actions import Workbench
 from curation.dialects import get_dialect
 from curation.images import ImageStore, decode
 from curation.models import ModelClient
-from curation.rollouts import Roller, Sampler, Unit
+from curation.rollouts import Roller, Unit
+from curation.sampler import Sampler
 from curation.sandbox import Sandbox
 from curation.sources.base import RawSample
 from curation.sources.charts import charts

@@ -14,7 +14,7 @@ from curation.actions import Workbench
 from curation.graders import grade
 from curation.images import ImageStore
 from curation.sandbox import Limits, Sandbox
-from curation.stages.decide import RIGHT
+from curation.stages.count import RIGHT
 from curation.tools import toolbox
 from curation.verification import (
     CHECKS,
