@@ -191,7 +191,7 @@ class Teach:
     error_turns: str = "drop"
     """`keep`: a failed action may stand in a trajectory when a later one went well."""
     require: tuple[str, ...] = ()
-    """Checks that are otherwise only recorded, such as trainer_replay."""
+    """Checks that are otherwise only recorded: trainer_replay, exact."""
     support: int = 0
     """How often a verified rollout is asked for its answer again without what it observed."""
     max_support_right: float = 0.5

@@ -53,7 +53,8 @@ def verify_stage(recipe: Recipe) -> Stage:
         name="verify",
         table="verifications",
         key="rollout_id",
-        wanted="""SELECT rollouts.*, value, explanation, question, answers, image_ids, origin_id
+        wanted="""SELECT rollouts.*, value, explanation, question, answers, answer_kind, image_ids,
+                         origin_id
                   FROM rollouts JOIN scores USING (rollout_id)
                   JOIN samples ON samples.sample_id = rollouts.sample_id
                   WHERE arm = 'teacher'""",
@@ -119,6 +120,7 @@ class Verifier:
             answers=tuple(row["answers"]),
             image_ids=tuple(row["image_ids"]),
             gallery=self.gallery,
+            answer_kind=row["answer_kind"],
         )
         teach = self.job.recipe.teach
         found = {

@@ -94,6 +94,8 @@ class Case:
     image_ids: tuple[str, ...]
     """The question's images; those of observations are named by the rollout."""
     gallery: Gallery
+    answer_kind: str = ""
+    """Empty where it is not known."""
 
     @cached_property
     def actions(self) -> tuple[Action, ...]:

@@ -9,7 +9,7 @@ from curation.verification.case import Case, Finding
 from curation.verification.effect import effect
 from curation.verification.form import grammar, markup, placeholders
 from curation.verification.leak import leak
-from curation.verification.outcome import answered
+from curation.verification.outcome import answered, exact
 from curation.verification.prose import language, length, refusal, repetition
 from curation.verification.reindent import trainer_replay
 from schemas import Rollout, Verification
@@ -19,9 +19,9 @@ CORRECT = "correct"
 DECISIVE = (CORRECT, "support")
 """Checks whose outcome must be known; of the others it is enough that they do not fail."""
 
-FLAGS = ("trainer_replay",)
-"""Checks that are recorded and speak against a trajectory only where a recipe requires them:
-what they find harms one trainer and no other."""
+FLAGS = ("trainer_replay", "exact")
+"""Checks that are recorded and speak against a trajectory only where a recipe requires them: what
+they find harms one trainer and no other, or one kind of data."""
 
 LATER = ("support", "near_duplicate")
 """Checks that look at a model's answers or at other trajectories; they are concluded last."""
@@ -41,6 +41,7 @@ CHECKS: Mapping[str, Callable[[Case], Finding]] = {
         language,
         refusal,
         trainer_replay,
+        exact,
     )
 }
 

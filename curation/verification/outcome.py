@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from curation.graders.numbers import number
 from curation.verification.case import Case, Finding, calls
 
 ERROR_TURNS = ("drop", "keep")
@@ -19,6 +20,18 @@ def correct(value: float | None, explanation: str, threshold: float) -> Finding:
     if value is None:
         return Finding(None, f"unscored: {explanation}")
     return Finding(value > threshold, explanation)
+
+
+def exact(case: Case) -> Finding:
+    """A number is the accepted one itself, where the grader lets it be 5 % off as ChartQA does.
+
+    What was misread off a clear crop teaches to misread; off a chart without labels nobody can do
+    better. So this is a flag, for recipes to require.
+    """
+    if case.answer_kind != "number" or not case.rollout.prediction:
+        return Finding(None, "no number is asked for")
+    graded = number(case.rollout.prediction, case.answers, tolerance="0")
+    return Finding(None if graded.value is None else graded.value > 0, graded.explanation)
 
 
 def error_free(case: Case, *, error_turns: str = "drop") -> Finding:

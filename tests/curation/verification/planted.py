@@ -165,6 +165,12 @@ def answers(text: str) -> Plant:
     return plant
 
 
+def misread(real: Real, store: ImageStore) -> Real:
+    """Another number that the grader's tolerance lets pass."""
+    gold = float(real.sample.answers[0])
+    return answers(f"{gold * 1.03:.2f}")(real, store)
+
+
 def failed(error: str) -> Plant:
     return lambda real, _: first_call(real, error=error, stderr=error)
 
@@ -245,6 +251,7 @@ PLANTS: Mapping[str, tuple[Plant, ...]] = {
         thought("I am unable to view the image, so I guess."),
     ),
     "trainer_replay": (falls_into_the_block,),
+    "exact": (misread,),
     "replay": (
         other_picture,
         lambda real, _: first_call(real, text="something else"),
@@ -262,6 +269,8 @@ def suits(check: str, real: Real) -> bool:
     """Whether a trajectory can have the fault: some need code, and a short number leaks nothing."""
     if check == "leak":
         return len(real.sample.answers[0]) > 2 and real.sample.answer_kind != "yes_no"
+    if check == "exact":
+        return real.sample.answer_kind == "number" and float(real.sample.answers[0]) > 10
     return check not in ("trainer_replay", "effect") or real.rollout.dialect == "deepeyes-v2"
 
 

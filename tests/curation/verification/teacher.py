@@ -43,6 +43,7 @@ class Real:
             answers=self.sample.answers,
             image_ids=(self.image.stem,),
             gallery=gallery,
+            answer_kind=self.sample.answer_kind,
         )
 
 

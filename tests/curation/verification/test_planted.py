@@ -112,5 +112,9 @@ async def test_a_rejected_trajectory_shows_every_reason(world: World) -> None:
     (wrong,) = planted("correct", world.reals[:1], world.store, 1)
     (both,) = planted("markup", [wrong], world.store, 1)
     found = await world.findings(both)
-    assert {name for name, each in found.items() if each.passed is False} == {CORRECT, "markup"}
+    assert {name for name, each in found.items() if each.passed is False} == {
+        CORRECT,
+        "exact",
+        "markup",
+    }
     assert found["replay"].passed
