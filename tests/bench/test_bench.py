@@ -92,6 +92,7 @@ def test_the_defaults_are_what_the_bars_are_stated_for() -> None:
     assert parser().parse_args(["direct"]).rounds == 5
     assert parser().parse_args(["sandbox"]).row == 1000
     assert parser().parse_args(["scale"]).samples == [10_000, 100_000]
+    assert parser().parse_args(["verify"]).trajectories == 128
     assert parser().parse_args(["estimates"]).samples == 10_000
     assert parser().parse_args(["search"]).documents == 100_000
     assert parser().parse_args(["busy"]).samples == 2000
