@@ -155,6 +155,25 @@ def audit(
         print(f"\nnothing speaks against {found.sound:,} of {found.rows:,} rows")
 
 
+@app.command()
+def grade(
+    run: RunPath,
+    grader: Annotated[
+        str | None,
+        typer.Option(
+            "--grader", help="Decides every kind of answer; by default as the recipe says."
+        ),
+    ] = None,
+) -> None:
+    """Grade all rollouts of a run again, without new rollouts, and tell what changed."""
+    with told():
+        from curation.pipeline import grade_again
+        from curation.progress import reporter
+        from curation.runs import Run
+
+        grade_again(Run(run), reporter(), only=grader)
+
+
 def _show(run: Run) -> None:
     from curation.funnel import read_funnel
 

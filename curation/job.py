@@ -34,7 +34,8 @@ class Job:
     seconds: dict[str, float] = field(default_factory=dict)
     exports: dict[str, Exported] = field(default_factory=dict)
     """What the stages of this session did; for the manifest too."""
-    _servers: dict[Model, ManagedServer] = field(default_factory=dict)
+    _servers: dict[tuple[object, ...], ManagedServer] = field(default_factory=dict)
+    """By what they serve: policy, teacher and judge may be one model, sampled in three ways."""
     _stack: ExitStack = field(default_factory=ExitStack)
 
     @classmethod
@@ -70,7 +71,8 @@ class Job:
         )
 
     def _server(self, model: Model) -> ManagedServer:
-        if model not in self._servers:
+        served = (model.embedded, model.serve, model.serve_arguments)
+        if served not in self._servers:
             self.run.images.folder.mkdir(exist_ok=True)
             server = ManagedServer(
                 embedded_model() if model.embedded else model.serve or "",
@@ -80,8 +82,8 @@ class Job:
                 log=self.run.path / "logs" / "server.log",
             )
             self.reporter.say(f"starting vLLM for {server.served_name} (log: {server.log})")
-            self._servers[model] = self._stack.enter_context(server)
-        return self._servers[model]
+            self._servers[served] = self._stack.enter_context(server)
+        return self._servers[served]
 
 
 def client_of(model: Model) -> ModelClient:

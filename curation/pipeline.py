@@ -22,7 +22,7 @@ from curation.manifest import (
 )
 from curation.progress import Reporter
 from curation.recipe import Export, Recipe
-from curation.recipe_file import load_recipe
+from curation.recipe_file import check_grader, load_recipe
 from curation.runs import Run
 from curation.stage import Count
 from curation.stages.compose import compose
@@ -32,6 +32,7 @@ from curation.stages.export import export
 from curation.stages.grade import grade
 from curation.stages.ingest import ingest
 from curation.stages.measure import measure
+from curation.stages.regrade import decide_again, regrade
 from curation.stages.roll import roll
 from curation.stages.screen import find_duplicates, screen
 from curation.stages.support import support
@@ -94,6 +95,7 @@ def _exports(recipe: Recipe, kind: str) -> list[Step]:
 def check_models(recipe: Recipe) -> dict[str, str]:
     """Who would answer, by role; ServerError when somebody would not. Starts nothing."""
     models = {"policy": recipe.policy} | ({"teacher": recipe.teacher} if recipe.teach else {})
+    models |= {"judge": recipe.judge} if recipe.judge else {}
     return {role: check_model(model) for role, model in models.items()}
 
 
@@ -158,6 +160,21 @@ def export_target(run: Run, target: str, reporter: Reporter) -> str:
         count = export(job, chosen)
         record(job)
     return f"{sentence(count)}; {run.export_path(target)}"
+
+
+def grade_again(run: Run, reporter: Reporter, *, only: str | None = None) -> None:
+    """Replace a run's scores, and what follows from them, by those of its recipe's graders.
+
+    only: the grader that decides every kind of answer instead
+    """
+    recipe = load_recipe(run.recipe_path)
+    if only is not None:
+        check_grader(only, "--grader", judged=recipe.judge is not None)
+    with Job.open(recipe, run, reporter) as job:
+        perform(job, Step("grade", partial(regrade, only=only)))
+        perform(job, Step("benefit", benefit))
+        perform(job, Step("decide", decide_again))
+        record(job)
 
 
 def finish(job: Job) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import filters
@@ -90,6 +90,33 @@ class Model:
     def endpoints(self) -> tuple[str, ...]:
         """URLs of servers that already run."""
         return self.urls or ((self.url,) if self.url else ())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgeModel(Model):
+    """A model that is asked where the rules of a grader cannot decide, and how its word counts."""
+
+    temperature: float = 0.7
+    attempts: int = 3
+    """Judgements of one answer."""
+    agreement: float = 1.0
+    """Share of them that a verdict needs; with less the answer stays unscored."""
+    max_chars: int = 300
+    """Longer answers are not judged, as in DeepEyesV2's reward (`deepeyesv2.py`)."""
+    structured: bool = True
+    """Ask for replies under a JSON schema (`response_format`); false for servers that refuse it."""
+
+    def __post_init__(self) -> None:
+        Model.__post_init__(self)
+        if self.attempts < 1 or self.max_chars < 1:
+            raise ValueError("attempts and max_chars must be at least 1")
+        if not 0.5 < self.agreement <= 1:
+            raise ValueError(f"agreement is {self.agreement}: write a share above 0.5, at most 1")
+        if self.temperature == 0 and self.attempts > 2:
+            raise ValueError(
+                f"attempts is {self.attempts}, but at temperature 0 all are the same: write"
+                " attempts = 2, one for each order, or a temperature above 0"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -262,6 +289,9 @@ class Recipe:
     """Beside what a dialect's environment has by itself."""
     sandbox: SandboxSettings
     exports: tuple[Export, ...]
+    judge: JudgeModel | None = None
+    graders: Mapping[str, str] = field(default_factory=dict)
+    """Answer kind to the grader that decides it, where that is not the kind's own."""
 
     def dialect(self, name: str) -> Dialect:
         """A dialect whose prompt offers the recipe's tools."""

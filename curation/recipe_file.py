@@ -15,12 +15,14 @@ from typing import Any
 
 import filters
 from curation.errors import RecipeError
+from curation.graders import GRADERS, JUDGE
 from curation.presets import PRESETS, Preset
-from curation.recipe import Arms, Export, Filter, Model, Recipe, Source, Teach
+from curation.recipe import Arms, Export, Filter, JudgeModel, Model, Recipe, Source, Teach
 from curation.recipe_arms import read_arms, written_arms
 from curation.sandbox import SandboxSettings
 from curation.settings import bind, bind_settings, resolve, unknown
 from curation.tools import DEEPEYES_TOOLS, Tool
+from schemas.sample import ANSWER_KINDS
 
 SOURCES = {
     "easy_vqa": "curation.sources.easy_vqa:easy_vqa",
@@ -52,6 +54,8 @@ class _File:
     max_failed_share: float = 0.5
     filters: tuple[Mapping[str, Any], ...] = ()
     teacher: Mapping[str, Any] | None = None
+    judge: Mapping[str, Any] | None = None
+    graders: Mapping[str, Any] = field(default_factory=dict)
     arms: Mapping[str, Any] = field(default_factory=dict)
     teach: Mapping[str, Any] | None = None
     tools: tuple[Mapping[str, Any], ...] = ()
@@ -102,6 +106,8 @@ def parse_recipe(text: str, name: str) -> Recipe:
         tools=_tools(file.tools),
         sandbox=bind(SandboxSettings, file.sandbox, "sandbox"),
         exports=_exports(file.exports),
+        judge=bind(JudgeModel, file.judge, "judge") if file.judge is not None else None,
+        graders=_graders(file.graders, judged=file.judge is not None),
     )
 
 
@@ -143,6 +149,22 @@ def _filter(table: Mapping[str, Any], where: str) -> Filter:
         return Filter(name, use, filters.bind(use, settings))
     except ValueError as error:
         raise RecipeError(f"{where}: {error}") from None
+
+
+def _graders(table: Mapping[str, Any], *, judged: bool) -> dict[str, str]:
+    for kind, name in table.items():
+        if kind not in ANSWER_KINDS:
+            raise unknown("answer kind", kind, ANSWER_KINDS, "graders")
+        check_grader(str(name), f"graders.{kind}", judged=judged)
+    return dict(table)
+
+
+def check_grader(name: str, where: str, *, judged: bool) -> None:
+    """RecipeError unless a grader has that name; `judged`: the recipe has a judge."""
+    if name not in (*GRADERS, JUDGE):
+        raise unknown("grader", name, (*GRADERS, JUDGE), where)
+    if name == JUDGE and not judged:
+        raise RecipeError(f"{where}: nobody judges: add a [judge] table with its url or serve")
 
 
 def _preset(table: Mapping[str, Any], arms: Arms) -> Preset:
@@ -207,6 +229,10 @@ def resolved(recipe: Recipe) -> str:
         lines += _table("[[filters]]", {"name": item.name, "use": item.use, **item.keep.settings})
     lines += _table("[policy]", asdict(recipe.policy))
     lines += _table("[teacher]", asdict(recipe.teacher))
+    if recipe.judge:
+        lines += _table("[judge]", asdict(recipe.judge))
+    if recipe.graders:
+        lines += _table("[graders]", recipe.graders)
     for name, table in written_arms(recipe.arms).items():
         lines += _table(f"[arms.{name}]", table)
     preset = next(name for name, kind in PRESETS.items() if type(recipe.preset) is kind)

@@ -48,6 +48,7 @@ RECORDS: dict[str, type] = {
     "screens": Verdict,
     "rollouts": Rollout,
     "scores": Score,
+    "regrades": Score,
     "counts": Counts,
     "benefits": Benefit,
     "verdicts": Verdict,

@@ -88,6 +88,17 @@ class Table:
         """Make these the table's only rows, all at once: for tables that are recomputed."""
         self._write("all-00000", batches, {})
 
+    def supersede(
+        self,
+        stage: str,
+        batches: Iterable[pa.RecordBatch | pa.Table],
+        settings: Mapping[str, Any],
+    ) -> None:
+        """Make these the stage's only rows, all at once: one part that stands for all before it."""
+        last = max((part.last for part in self.parts(stage)), default=0) + 1
+        self._write(f"{stage}-{0:05d}-{last:05d}", batches, settings)
+        self.sweep()
+
     def _write(
         self, name: str, tables: Iterable[pa.RecordBatch | pa.Table], settings: Mapping[str, Any]
     ) -> None:
@@ -102,12 +113,17 @@ class Table:
                 writer.write_table(table.cast(schema), row_group_size=_ROW_GROUP)
         sync_rename(partial, partial.with_suffix(""))
 
-    def check_settings(self, stage: str, settings: Mapping[str, Any]) -> None:
-        """Refuse to add rows to rows that other settings made.
+    def check_settings(
+        self, stage: str, settings: Mapping[str, Any], *, mend: str | None = None
+    ) -> None:
+        """Refuse to add rows to rows that other settings made; `mend` is what would do.
 
         Raises:
             StaleSettingsError: naming each setting on disk and in the recipe.
         """
+        again = (
+            f"use another run folder, or delete {self.folder}/{stage}-*.parquet to make them again"
+        )
         for part in self.parts(stage):
             written = _settings(part.path)
             changed = [
@@ -120,8 +136,7 @@ class Table:
                 )
                 raise StaleSettingsError(
                     f"the rows of stage {stage!r} in {self.folder} were made by other settings"
-                    f" ({differences}): use another run folder, or delete"
-                    f" {self.folder}/{stage}-*.parquet to make them again"
+                    f" ({differences}): {mend or again}"
                 )
 
     def compact(self, stage: str, *, at_least: int = 8) -> None:
@@ -142,10 +157,11 @@ class Table:
         for path in self.folder.glob(f"*{PARTIAL}"):
             path.unlink()
 
-    def clear(self) -> None:
-        """Delete every row."""
+    def clear(self, stage: str | None = None) -> None:
+        """Delete every row, or every row of a stage."""
         for part in self._files():
-            part.path.unlink()
+            if stage in (None, part.stage):
+                part.path.unlink()
 
 
 def _settings(path: Path) -> dict[str, Any]:

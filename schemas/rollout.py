@@ -86,10 +86,15 @@ class Score:
     rollout_id: str
     sample_id: str
     grader: str
+    """Whose word it is: a grader's name, or judge."""
     value: float | None
     """0 to 1; null when the grader abstained: unscored is neither right nor wrong."""
     extracted: str | None
     explanation: str
+    judgements: int = 0
+    """How often a judge model was asked; 0 where rules decided."""
+    agreement: float | None = None
+    """Share of its judgements with the most frequent verdict; null where it was not asked."""
 
 
 @dataclass(frozen=True, slots=True)

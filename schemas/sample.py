@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-ANSWER_KINDS = ("choice", "number", "text", "math", "yes_no", "list", "date")
+ANSWER_KINDS = ("choice", "number", "exact_number", "text", "math", "yes_no", "list", "date")
+"""A number may be off by 5 %, as one read off a chart; an exact number is printed or counted."""
 
 
 @dataclass(frozen=True, slots=True)

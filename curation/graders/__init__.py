@@ -27,12 +27,15 @@ GRADERS: Mapping[str, Grader] = {
     "yes_no": yes_no,
     "list": listing,
     "date": date,
-    # Other definitions of the same, for recipes that ask for them.
     "exact_number": functools.partial(number, tolerance="0"),
+    # Other definitions of the same, for recipes that ask for them.
     "exact_years": functools.partial(number, exact_years=True),
     "relaxed": relaxed,
     "anls": anls,
 }
+
+JUDGE = "judge"
+"""What recipes call the judge model (`curation.graders.judge`) in place of a grader."""
 
 
 def grade(
@@ -66,6 +69,7 @@ def self_check(answers: Sequence[str], kind: str, choices: Sequence[str] = ()) -
 
 __all__ = [
     "GRADERS",
+    "JUDGE",
     "MAX_ANSWER_CHARS",
     "Grade",
     "Grader",

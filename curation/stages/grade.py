@@ -1,46 +1,217 @@
-"""Grade: every rollout gets a score, or an abstention with its reason."""
+"""Grade: every rollout gets a score, or an abstention with its reason.
+
+Rules decide first. A judge model, where the recipe names one, is asked for what they leave open.
+Equal predictions at a sample are graded once.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Iterator, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
 from typing import Any
 
+from curation.errors import RequestError, ServerError
+from curation.graders import JUDGE, Grade
 from curation.graders import grade as grade_answer
-from curation.job import Job
-from curation.stage import Count, PartWriter, Stage, batches, count_stage
-from schemas import Score
-
-STAGE = Stage(
-    name="grade",
-    table="scores",
-    key="rollout_id",
-    wanted="""SELECT rollout_id, rollouts.sample_id, prediction, answers, answer_kind, choices
-              FROM rollouts JOIN samples USING (sample_id)""",
+from curation.graders.base import abstain
+from curation.graders.judge import PROMPT_ID, STRUCTURED, Case, Judge
+from curation.graders.judgement import Ruling
+from curation.job import Job, check_model
+from curation.models import Sampling
+from curation.recipe import Recipe
+from curation.runs import Run
+from curation.stage import (
+    Count,
+    PartWriter,
+    Stage,
+    count_stage,
+    failed_row,
+    quarantine_writer,
+    query_rows,
 )
+from curation.stages.roll import Failures, drive
+from schemas import Quarantined, Score
+
+Answer = Mapping[str, Any]
+"""A sample's columns with one `prediction` at it and the `rollout_ids` that made it."""
 
 
 def grade(job: Job) -> Count:
-    """Grade every rollout that has no score yet, of all arms."""
-    with (
-        PartWriter(job.run.table(STAGE.table), STAGE.name, {}, max_rows=16384) as scores,
-        job.reporter.stage(STAGE.name, job.owed(STAGE), "rollouts") as meter,
-    ):
-        for batch in batches(job.run, f"SELECT wanted.* {STAGE.owed}"):
-            scores.add([score(row) for row in batch.to_pylist()])
-            meter.advance(batch.num_rows)
-    return count_stage(job.run, STAGE)
+    """Grade every rollout that has no score yet, of all arms.
+
+    Raises:
+        StaleSettingsError: scores on disk were given by other graders or another judge.
+        ServerError: the judge does not answer at all.
+        RunError: more than `max_failed_share` of the rollouts could not be judged.
+    """
+    stage = grade_stage(job.recipe)
+    job.run.table(stage.table).check_settings(
+        stage.name, stage.settings, mend=f"`toolsight grade {job.run.path}` gives all scores anew"
+    )
+    return grade_owed(job, stage, Graders(job.recipe.graders))
 
 
-def score(row: Mapping[str, Any]) -> Score:
-    """Grade one prediction; without one there is nothing to grade, which is not a wrong answer."""
-    graded = grade_answer(
-        row["prediction"], row["answers"], kind=row["answer_kind"], choices=row["choices"]
+@dataclass(frozen=True, slots=True)
+class Graders:
+    """Which grader decides which kind of answer."""
+
+    assigned: Mapping[str, str]
+    only: str | None = None
+    """Decides every kind."""
+
+    def of(self, kind: str) -> str:
+        return self.only or self.assigned.get(kind, kind)
+
+
+def grade_stage(
+    recipe: Recipe, *, name: str = "grade", table: str = "scores", only: str | None = None
+) -> Stage:
+    """All rollouts; the settings are what a score depends on beside the answer."""
+    settings: dict[str, Any] = {}
+    if only or recipe.graders:
+        settings["graders"] = only or dict(recipe.graders)
+    if (judge := recipe.judge) is not None:
+        settings |= {
+            "judge": check_model(judge),
+            "prompt": PROMPT_ID,
+            "attempts": judge.attempts,
+            "agreement": judge.agreement,
+            "max_chars": judge.max_chars,
+            "temperature": judge.temperature,
+            "top_p": judge.top_p,
+            "max_tokens": judge.max_tokens,
+        }
+    wanted = "SELECT rollout_id, sample_id, prediction FROM rollouts"
+    return Stage(name=name, table=table, key="rollout_id", wanted=wanted, settings=settings)
+
+
+def grade_owed(job: Job, stage: Stage, graders: Graders) -> Count:
+    """Write the scores that a stage owes."""
+    if owed := job.owed(stage):
+        asyncio.run(_grade(job, stage, graders, owed))
+    return count_stage(job.run, stage)
+
+
+async def _grade(job: Job, stage: Stage, graders: Graders, owed: int) -> None:
+    model = job.recipe.judge
+    async with AsyncExitStack() as stack:
+        judge = await _judge(job, stack)
+        scores = PartWriter(job.run.table(stage.table), stage.name, stage.settings, max_rows=16384)
+        quarantine = stack.enter_context(quarantine_writer(job.run, stage.name))
+        failures = Failures(stage.name, quarantine, job.recipe.max_failed_share)
+        stack.enter_context(scores)
+        meter = stack.enter_context(job.reporter.stage(stage.name, owed, "rollouts"))
+
+        async def work(answer: Answer) -> Ruled:
+            return await rule(answer, graders.of(answer["answer_kind"]), judge)
+
+        def take(answer: Answer, ruled: Ruled) -> None:
+            scores.add(ruled.scores(answer))
+            failures.note(len(answer["rollout_ids"]), ruled.failures(answer, stage.name))
+            meter.advance(len(answer["rollout_ids"]))
+
+        workers = 2 * model.max_in_flight if model else 1
+        await drive(_answers(job.run, stage), work, take, workers=workers)
+        failures.settle()
+        if judge:
+            usage = judge.client.usage
+            tokens = usage.prompt_tokens + usage.completion_tokens
+            job.reporter.say(f"judge: {usage.requests} requests, {tokens} tokens")
+
+
+async def _judge(job: Job, stack: AsyncExitStack) -> Judge | None:
+    """The recipe's judge with an open client."""
+    model = job.recipe.judge
+    if model is None:
+        return None
+    client = job.client(model, extra=STRUCTURED if model.structured else None)
+    return Judge(
+        client=await stack.enter_async_context(client),
+        sampling=Sampling(
+            temperature=model.temperature, top_p=model.top_p, max_tokens=model.max_tokens
+        ),
+        attempts=model.attempts,
+        agreement=model.agreement,
+        max_chars=model.max_chars,
     )
-    return Score(
-        rollout_id=row["rollout_id"],
-        sample_id=row["sample_id"],
-        grader=row["answer_kind"],
-        value=graded.value,
-        extracted=graded.extracted,
-        explanation=graded.explanation,
+
+
+def _answers(run: Run, stage: Stage) -> Iterator[Answer]:
+    """What is owed, equal predictions at a sample together."""
+    return query_rows(
+        run,
+        f"""
+        SELECT samples.sample_id, source, question, answers, answer_kind, choices,
+               prediction, rollout_ids
+        FROM (
+            SELECT wanted.sample_id, wanted.prediction, list(wanted.rollout_id) AS rollout_ids
+            {stage.owed} GROUP BY wanted.sample_id, wanted.prediction
+        ) JOIN samples USING (sample_id)
+        """,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Ruled:
+    """Who decided about an answer and what; or why nobody did."""
+
+    grader: str
+    ruling: Ruling | None
+    """Null where the judge could not be asked: the rollouts go to quarantine and stay unscored."""
+    error: str = ""
+
+    def scores(self, answer: Answer) -> list[Score]:
+        if self.ruling is None:
+            return []
+        one = Score(
+            rollout_id="",
+            sample_id=answer["sample_id"],
+            grader=self.grader,
+            value=self.ruling.grade.value,
+            extracted=self.ruling.grade.extracted,
+            explanation=self.ruling.grade.explanation,
+            judgements=self.ruling.judgements,
+            agreement=self.ruling.agreement,
+        )
+        return [replace(one, rollout_id=rollout_id) for rollout_id in answer["rollout_ids"]]
+
+    def failures(self, answer: Answer, stage: str) -> list[Quarantined]:
+        if self.ruling is not None:
+            return []
+        about = {"sample_id": answer["sample_id"], "prediction": answer["prediction"]}
+        message = (
+            f"unscored, since the judge could not be asked about sample"
+            f" {answer['sample_id'][:12]}: {self.error}; run again with --retry-quarantined"
+        )
+        return [
+            failed_row(stage, rollout_id, answer["source"], "judge_failed", message, **about)
+            for rollout_id in answer["rollout_ids"]
+        ]
+
+
+async def rule(answer: Answer, grader: str, judge: Judge | None) -> Ruled:
+    """Grade by rules, and ask the judge about an answer that they leave open."""
+    found = by_rules(answer, grader)
+    if judge is None:
+        return Ruled(grader, Ruling(found))
+    if found.value is not None or not (answer["prediction"] or "").strip():
+        await asyncio.sleep(0)  # Replies to the requests in flight come in meanwhile.
+        return Ruled("text" if grader == JUDGE else grader, Ruling(found))
+    case = Case(answer["question"], answer["answers"], answer["choices"], answer["prediction"])
+    try:
+        return Ruled(JUDGE, await judge.rule(case))
+    except (RequestError, ServerError) as error:
+        return Ruled(JUDGE, None, str(error))
+
+
+def by_rules(answer: Answer, grader: str) -> Grade:
+    """What rules say; to what is left to the judge, only that it is an accepted answer verbatim."""
+    kind = "text" if grader == JUDGE else grader
+    found = grade_answer(
+        answer["prediction"], answer["answers"], kind=kind, choices=answer["choices"]
+    )
+    if grader == JUDGE and found.value == 0:
+        return abstain("left to the judge", found.extracted)
+    return found
