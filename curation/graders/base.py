@@ -65,32 +65,42 @@ def unanimous(outcomes: Iterable[bool | None], extracted: str, what: str) -> Gra
 _LEAD = re.compile(
     r"""^(?:
         (?:so|thus|therefore|hence)[,\s]+(?=the\s)
-      | (?:the\s+)?(?:final\s+|correct\s+)?answer\s*(?:is\b\s*:?|:|=)\s*
-      | (?:die\s+)?antwort\s*(?:ist\b\s*:?|lautet\b\s*:?|:)\s*
-      | (?:la\s+)?réponse\s*(?:est\b\s*:?|:)\s*
-      | (?:la\s+)?respuesta\s*(?:es\b\s*:?|:)\s*
-      | (?:la\s+)?risposta\s*(?:è\s*:?|:)\s*
-      | (?:a\s+)?resposta\s*(?:é\s*:?|:)\s*
-      | (?:最终)?答案\s*(?:是|为|[:：])\s*[:：]?\s*
-      | (?:答え|回答)\s*(?:は|[:：])\s*
+      | (?:i\s+(?:think|believe)\s+)?(?:that\s+)?(?:the\s+|my\s+)?(?:final\s+|correct\s+)?
+        answer\s*(?:is\b\s*:?|:|=|[-–—]\s)\s*
+      | (?:die\s+)?(?:richtige\s+|korrekte\s+)?antwort\s*(?:ist\b\s*:?|lautet\b\s*:?|:)\s*
+      | (?:la\s+)?(?:bonne\s+)?réponse\s*(?:correcte\s*)?(?:est\b\s*:?|:)\s*
+      | (?:la\s+)?respuesta\s*(?:correcta\s*)?(?:es\b\s*:?|:)\s*
+      | (?:la\s+)?risposta\s*(?:corretta\s*)?(?:è\s*:?|:)\s*
+      | (?:a\s+)?resposta\s*(?:correta\s*)?(?:é\s*:?|:)\s*
+      | (?:правильный\s+)?ответ\s*[:—-]\s*
+      | (?:正确|最终)?答案\s*(?:是|为|[:：])\s*[:：]?\s*
+      | (?:答え|回答|正解)\s*(?:は|[:：])\s*
+      | (?:정답|답)\s*(?:은|:)\s*
+      | (?:الإجابة|الجواب)\s*(?:هي|هو|:)\s*
     )""",
     re.IGNORECASE | re.VERBOSE,
 )
+_COPULA = re.compile(r"(?<=\S)(?:です|である|だ|입니다|이다)\s*[。.]?$")
+_BOLD = re.compile(r"(?<!\S)\*\*([^*]+)\*\*(?=[\s.,:;!?]|$)")
 _BOXED = re.compile(r"\\boxed\s*\{((?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*)\}")
 _LATEX_TEXT = re.compile(r"\\(?:text|mathrm|mathbf|textbf)\s*\{([^{}]*)\}")
-_MARKS = (("**", "**"), ("`", "`"), ("<answer>", "</answer>"))
+_MARKS = (
+    ("**", "**"), ("`", "`"), ("$$", "$$"), ("$", "$"), ("\\(", "\\)"), ("\\[", "\\]"),
+    ("<answer>", "</answer>"),
+)  # fmt: skip
 
 
 def final_answer(text: str) -> str:
     """The answer without what models put around it: a lead-in, `\\boxed{}`, bold or code marks."""
     text = text.strip()
     boxed = _BOXED.findall(text) if "\\boxed" in text else []
-    text = boxed[-1] if boxed else text
+    text = boxed[-1] if boxed else _BOLD.sub(r"\1", text)
     previous = ""
     while text and text != previous:
         previous = text
-        text = _LEAD.sub("", text, count=1).strip()
+        text = _COPULA.sub("", _LEAD.sub("", text, count=1)).strip()
         for left, mark in _MARKS:
             if len(text) > len(left + mark) and text.startswith(left) and text.endswith(mark):
-                text = text[len(left) : -len(mark)].strip()
+                inside = text[len(left) : -len(mark)]
+                text = text if mark in inside else inside.strip()
     return _LATEX_TEXT.sub(r"\1", text) if "\\" in text else text

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from curation.graders.base import Grade, abstain, best, final_answer, right, unanimous, wrong
-from curation.graders.normal import contains_words, denies, normal_form, plain
+from curation.graders.normal import contains_words, denies, normal_form, plain, typographic
 from curation.graders.quantity import quantities
 
 _SHORT = 20
@@ -15,14 +15,26 @@ _SHORT = 20
 Reading = frozenset[int]
 """Positions of the options that an answer names."""
 
-_LABEL = re.compile(r"^\(?([A-Za-z])\)?(?:[.:)]\s*|\s+-\s+|\s*$)")
+_LABEL = re.compile(r"^[(\[{]?([A-Za-z])[)\]}]?(?:[.:),]\s*|\s+-\s+|\s*$)")
+_JOIN = r"(?:\s*(?:,|;|&|/|\+|\band\b|\bor\b|\bund\b|\boder\b|\bet\b|\bou\b|、|和|或)\s*)"
 _LABELS = re.compile(
-    r"\(?\b([A-Z])\b\)?(?:\s*(?:,|;|&|/|\band\b|\bor\b|、|和)\s*\(?\b([A-Z])\b\)?)+"
+    rf"(?:(?i:both|beide|les deux)\s+)?\(?\b([A-Z])\b\)?(?:{_JOIN}+\(?\b([A-Z])\b\)?)+"
 )
+_OR = re.compile(r"\b(?:or|oder|ou)\b|或")
+_COMPACT = re.compile(r"[A-Z]{2,}")
 _NAMED = re.compile(
-    r"(?:(?i:\b(?:option|choice|answer|letter)(?:\s+is)?\s*:?\s*)|选项?\s*)\(?([A-Z])\)?(?![\w'])"
+    r"(?:(?i:\b(?:option|choice|answer|letter)(?:\s+is)?\s*:?\s*)|选项?\s*)"
+    r"(?:\(([A-Za-z])\)|([A-Z])(?![\w']))"
     r"|\(([A-Z])\)",
 )
+_ALONE = re.compile(r"(?<![A-Za-z0-9'])(?!I\s+[a-z]|A\s+(?!is\b)[a-z])([A-Z])(?![A-Za-z0-9'])")
+"""A letter by itself that is neither an article nor a pronoun."""
+_FIRST_WORD = re.compile(r"^[A-Z]\s+(?:is|ist|est|es|é|è)\b|^[A-Z][^\x00-\x7f]")
+_LAST_LABEL = re.compile(r"\s\(([A-Z])\)\.?$")
+_OTHER_LABEL = re.compile(
+    r"\d{1,2}|[^\W\d_a-zA-Z]|.*\b(?:first|second|third|fourth|fifth|last|latter|former)\b.*"
+)
+"""What may name an option in a way that the data set does not show: `2`, `Б`, `the second`."""
 
 
 def choice(prediction: str, answers: Sequence[str], choices: Sequence[str] = ()) -> Grade:
@@ -31,17 +43,19 @@ def choice(prediction: str, answers: Sequence[str], choices: Sequence[str] = ())
     Letter and text of one answer must name the same option, otherwise nobody knows what was meant
     and the grader abstains. Without `choices` letters are compared, or texts where there are none.
     """
-    said = final_answer(prediction)
+    said = final_answer(typographic(prediction)).rstrip(" .")
     options = [_without_label(option.strip(), place) for place, option in enumerate(choices)]
-    return best(_against(said, final_answer(answer), options) for answer in answers)
+    return best(_against(said, final_answer(typographic(answer)), options) for answer in answers)
 
 
 def _against(said: str, gold: str, options: list[str]) -> Grade:
     golds = readings(gold, options)
+    if plain(said) == plain(gold) and (golds or not options):
+        return right(said, "equal to the accepted answer")
     if not golds:
         return _as_text(said, gold) if not options else abstain(f"{gold!r} is none of the options")
-    if plain(said) == plain(gold):
-        return right(said, "equal to the accepted answer")
+    if _LABELS.fullmatch(said) and _OR.search(said):
+        return wrong(said, "names alternatives")
     found = readings(said, options)
     if found is None:
         return abstain("letter and text name different options", said)
@@ -55,7 +69,10 @@ def _against(said: str, gold: str, options: list[str]) -> Grade:
 def _unread(said: str, options: list[str]) -> Grade:
     """Short text that is no option is wrong; a sentence may say it in its own words."""
     longest = max((len(option) for option in options), default=0)
-    if len(said) > max(longest, _SHORT) or denies(said):
+    labels = [letter for letter in _ALONE.findall(said) if _in_range([letter], options)]
+    elsewhere = _OTHER_LABEL.fullmatch(said) and not any(map(quantities, options))
+    unclear = labels or elsewhere or not options or denies(said)
+    if unclear or len(said) > max(longest, _SHORT):
         return abstain("no single option can be read from the answer", said)
     return wrong(None, "names no single option")
 
@@ -63,6 +80,8 @@ def _unread(said: str, options: list[str]) -> Grade:
 def _as_text(said: str, gold: str) -> Grade:
     if normal_form(said) == normal_form(gold):
         return right(said, "equal in normal form")
+    if _LABEL.fullmatch(said):
+        return abstain("a letter, and the options are not known", said)
     return wrong(said, "differs from the accepted answer")
 
 
@@ -74,12 +93,17 @@ def readings(text: str, options: list[str]) -> set[Reading] | None:
     letters = _by_letter(text, options)
     label = _LABEL.match(text)
     if label and label.end() < len(text) and not letters:
-        return _labelled(label, text, options)
+        return _labelled(label[1], text[label.end() :], options)
+    if not letters and (last := _LAST_LABEL.search(text)):
+        return _labelled(last[1], text[: last.start()], options)
     found = {reading for reading in (_by_text(text, options), letters) if reading}
     if found:
         return found
-    named = _named(text, options) or _contained(text, options)
-    return {named} if named else set()
+    named, held = _named(text, options), _contained(text, options)
+    told = named or _in_range(_ALONE.findall(text), options)
+    if told and held and told != held:
+        return None
+    return {reading for reading in (named, held, _compact(text, options)) if reading}
 
 
 def _by_letter(text: str, options: list[str]) -> Reading | None:
@@ -102,33 +126,51 @@ def _by_text(text: str, options: list[str]) -> Reading | None:
     return frozenset(equal) if len(equal) == 1 else None
 
 
-def _labelled(label: re.Match[str], text: str, options: list[str]) -> set[Reading] | None:
-    """`(B) red`: the text after the letter must not name another option."""
-    letter = _in_range([label[1]], options)
-    if letter is None:
+def _labelled(letter: str, rest: str, options: list[str]) -> set[Reading] | None:
+    """`(B) red`: the text beside the letter must not name another option."""
+    named = _in_range([letter], options)
+    if named is None:
         return set()
-    rest = text[label.end() :]
     meant = _by_text(rest, options) or _contained(rest, options)
-    return {letter} if meant in (None, letter) else None
+    return {named} if meant in (None, named) else None
 
 
 def _named(text: str, options: list[str]) -> Reading | None:
-    """`Option B because ...`, `it must be (B)`."""
+    """`Option B because ...`, `it must be (B)`, `I would go with B`, `B is correct`."""
     if denies(text):
         return None
-    letters = {first or second for first, second in _NAMED.findall(text)}
+    letters = {"".join(groups) for groups in _NAMED.findall(text)}
+    alone = _ALONE.findall(text)
+    if not letters and len(set(alone)) == 1 and (text[-1:] == alone[0] or _FIRST_WORD.match(text)):
+        letters = set(alone)
     return _in_range(sorted(letters), options)
 
 
 def _contained(text: str, options: list[str]) -> Reading | None:
-    """The only option whose text stands in a sentence that negates nothing."""
+    """The only option whose text stands in a sentence that negates nothing.
+
+    Of "left" and "left and right" the longer one counts where both stand there.
+    """
     said = normal_form(text)
     if denies(text):
         return None
-    held = [
-        place for place, option in enumerate(options) if contains_words(said, normal_form(option))
+    held = {
+        place: form
+        for place, option in enumerate(options)
+        if contains_words(said, form := normal_form(option))
+    }
+    longest = [
+        place
+        for place, form in held.items()
+        if not any(form != other and contains_words(other, form) for other in held.values())
     ]
-    return frozenset(held) if len(held) == 1 else None
+    return frozenset(longest) if len(longest) == 1 else None
+
+
+def _compact(text: str, options: list[str]) -> Reading | None:
+    """`AC` for A and C."""
+    in_order = _COMPACT.fullmatch(text) and list(text) == sorted(set(text))
+    return _in_range(text, options) if in_order and options else None
 
 
 def _in_range(letters: Sequence[str], options: list[str]) -> Reading | None:
@@ -142,8 +184,9 @@ def _in_range(letters: Sequence[str], options: list[str]) -> Reading | None:
 def _without_label(option: str, place: int) -> str:
     """`B. red` as second option is `red`."""
     letter = re.escape(_name(frozenset({place})))
-    label = re.match(rf"\(?{letter}\)?[.:)]\s*(?=\S)", option)
-    return option[label.end() :] if label else option
+    label = re.match(rf"[(\[]?{letter}[)\]]?[.:)]?\s*(?=\S)", option)
+    marked = label and not label[0].strip().isalpha()
+    return option[label.end() :] if label and marked else option
 
 
 def _name(reading: Reading) -> str:

@@ -23,9 +23,15 @@ _MONTHS = {
         "gennaio febbraio marzo aprile maggio giugno luglio agosto settembre ottobre novembre"
         " dicembre",
         "janeiro fevereiro março abril maio junho julho agosto setembro outubro novembro dezembro",
+        "januari februari maart april mei juni juli augustus september oktober november december",
+        "stycznia lutego marca kwietnia maja czerwca lipca sierpnia września października"
+        " listopada grudnia",
+        "ocak şubat mart nisan mayıs haziran temmuz ağustos eylül ekim kasım aralık",
         "января февраля марта апреля мая июня июля августа сентября октября ноября декабря",
+        "январь февраль март апрель май июнь июль август сентябрь октябрь ноябрь декабрь",
+        "يناير فبراير مارس أبريل مايو يونيو يوليو أغسطس سبتمبر أكتوبر نوفمبر ديسمبر",
     )
-    for month, name in enumerate(names.split(), 1)
+    for month, name in enumerate(plain(names).split(), 1)
 }
 _NAME = "|".join(sorted(_MONTHS, key=len, reverse=True))
 _YEAR = r"(?P<y>\d{4})"
@@ -43,6 +49,10 @@ _FORMS = tuple(
         rf"(?:in\s+)?{_YEAR}",
     )
 )
+_ERA = re.compile(r"令和|平成|昭和|大正|明治|民国|民國|佛历|พ\.?ศ|هـ|\bb\.?c\b|\bah\b")
+"""Years that are not counted from the year 1 of our calendar."""
+_UNREAD = re.compile(r"(?!(?:the|and|of|on|in|am|le|it|was|is|date)\b)[^\W\d_]{2,}|\d")
+"""What is left of a text when its dates are read, and may be a part of one."""
 _EAST = re.compile(
     r"(?=\d+\s*[年년月월日号일])(?:(?P<y>\d{4})\s*[年년])?"
     r"\s*(?:(?P<m>\d{1,2})\s*[月월])?\s*(?:(?P<d>\d{1,2})\s*[日号일])?"
@@ -56,30 +66,42 @@ def date(prediction: str, answers: Sequence[str], choices: Sequence[str] = ()) -
     `03/04/2020` is 4 March or 3 April: it is decided only where both readings agree.
     """
     said = final_answer(prediction)
-    if denies(said):
-        return abstain("the date may be what is denied", said)
+    if denies(said) or _ERA.search(plain(said)):
+        return abstain("the date may be what is denied, or of another calendar", said)
     return best(_against(said, final_answer(answer)) for answer in answers)
 
 
 def _against(said: str, gold: str) -> Grade:
-    found, golds = dates(said), dates(gold)
+    (found, rest), golds = _scan(said), dates(gold)
     if not golds:
         return abstain(f"the accepted answer {gold!r} is no date")
+    unread = _UNREAD.search(rest) is not None
     if not found:
-        return wrong(None, "no date in the answer")
+        digits = any(sign.isdigit() for sign in rest)
+        return abstain("no date is read", said) if digits else wrong(None, "no date in the answer")
     shown = " | ".join(sorted(_shown(one) for one in found))
     if found == golds:
         return unanimous([True], shown, "the dates")
-    outcomes = [_covers(one, accepted) for one in found for accepted in golds]
+    outcomes = [_covers(one, accepted, unread) for one in found for accepted in golds]
     return unanimous(outcomes, shown, "the dates")
 
 
-def _covers(said: Date, gold: Date) -> bool:
-    return all(part is None or part == told for told, part in zip(said, gold, strict=True))
+def _covers(said: Date, gold: Date, unread: bool) -> bool | None:
+    """Whether every part of the accepted date is told; None where one may stand in the unread."""
+    pairs = [(told, part) for told, part in zip(said, gold, strict=True) if part is not None]
+    if all(told == part for told, part in pairs):
+        return True
+    missing_only = all(told in (None, part) for told, part in pairs)
+    return None if missing_only and unread else False
 
 
 def dates(text: str) -> frozenset[Date]:
     """Every date of a text, in every way to read it; empty when there is none."""
+    return _scan(text)[0]
+
+
+def _scan(text: str) -> tuple[frozenset[Date], str]:
+    """The dates of a text, and the text without them."""
     text = " ".join(plain(text).split())
     found: set[Date] = set()
 
@@ -91,7 +113,7 @@ def dates(text: str) -> frozenset[Date]:
 
     for form in (_NUMERIC, _EAST, *_FORMS):
         text = form.sub(take, text)
-    return frozenset(found)
+    return frozenset(found), text
 
 
 def _orders(match: re.Match[str]) -> Iterator[Date]:

@@ -6,8 +6,8 @@ import json
 import re
 from collections.abc import Sequence
 
-from curation.graders.base import Grade, best, final_answer, right, wrong
-from curation.graders.normal import normal_form
+from curation.graders.base import Grade, abstain, best, final_answer, right, wrong
+from curation.graders.normal import contains_words, normal_form
 from curation.graders.quantity import quantities
 
 _STRONG = re.compile(r"(?:^|\n)\s*(?:[-*•]|\d+[.)])\s+|[\n;|]")
@@ -27,9 +27,21 @@ def listing(prediction: str, answers: Sequence[str], choices: Sequence[str] = ()
 
 
 def _against(said: list[tuple[str, ...]], shown: str, answer: str) -> Grade:
-    if set(said) & set(ways_to_split(final_answer(answer))):
+    accepted = ways_to_split(final_answer(answer))
+    if set(said) & set(accepted):
         return right(shown, "the same elements")
+    if any(_inside(elements, accepted[-1]) for elements in said):
+        return abstain("all elements stand inside a longer text", shown)
     return wrong(shown, "other elements than accepted")
+
+
+def _inside(said: tuple[str, ...], accepted: tuple[str, ...]) -> bool:
+    """Whether the answer is a sentence that names all elements: "they are red and blue"."""
+    told = " ".join(said)
+    wrapped = any(
+        part != element and contains_words(part, element) for part in said for element in accepted
+    )
+    return wrapped and all(contains_words(told, element) for element in accepted)
 
 
 def ways_to_split(text: str) -> list[tuple[str, ...]]:

@@ -17,7 +17,7 @@ _RUN = re.compile(rf"\b(?:{_SMALL_WORDS})(?:(?:[\s-]+|\s+and\s+|,\s*)(?:{_WORDS}
 _WORD = re.compile(f"{_WORDS}|and|,")
 _PARTS = {"half": 2, "halve": 2, "third": 3, "quarter": 4, "fourth": 4, "fifth": 5, "tenth": 10}
 _FRACTION = re.compile(rf"\b(\d+|an?)[\s-]+({'|'.join(_PARTS)})s?\b")
-_ALONE = re.compile(r"\b(half\s+)?an?\s+(?=(?:hundred|thousand|million|billion)\b)")
+_ALONE = re.compile(r"\b(half\s+)?an?\s+(?=(?:dozen|hundred|thousand|million|billion)\b)")
 
 _OTHER_LANGUAGES = {
     word: value
@@ -43,6 +43,19 @@ _OTHER_LANGUAGES = {
 # VQA reads "none" as 0.
 _OTHER_LANGUAGES["none"] = 0
 # Spanish 11 is left out: "once" answers "how many times?" in English.
+_VAGUE = frozenset(["couple", "pair", "few", "several", "score"])
+_ROMAN = re.compile(r"[IVXLCDM]+\.?")
+_LETTERS = re.compile(r"[^\W\d_]+")
+# Tens, hundreds and thousands of the languages above, as they begin or end a word.
+_STEM = re.compile(
+    r"(?:zig|ßig|zehn|hundert|tausend|tig|tien|honderd|duizend)$"
+    r"|^(?:vingt|trente|quarante|cinquante|soixante|septante|octante|nonante|cent|cents|mille)$"
+    r"|^(?:veinti|treinta|cuarenta|cincuenta|sesenta|setenta|ochenta|noventa|cien$|ciento|mil$)"
+    r"|^(?:vent[iu]|trent|quarant|cinquant|sessant|settant|ottant|novant|cento|mille|mila$)"
+    r"|^(?:vinte|trinta|quarenta|cinquenta|sessenta|oitenta|cem$)"
+    r"|(?:дцать|десят|сорок|девяносто|^сто$|двести|триста|четыреста|сот|тысяч)"
+    r"|[十百千万萬亿億십백천만억]"
+)
 _CLASSIFIERS = "个個只隻本台辆张位人つ匹枚개명"
 
 
@@ -53,9 +66,17 @@ def words_to_digits(text: str) -> str:
     if whole is not None:
         return str(whole)
     text = _ALONE.sub(lambda found: "0.5 " if found[1] else "one ", text)
-    text = _RUN.sub(lambda run: _digits(run[0]), text)
+    text = re.sub(r"(?<=\d) point (?=\d)", ".", _RUN.sub(lambda run: _digits(run[0]), text))
     text = re.sub(r"\bhalf\b", "1/2", _FRACTION.sub(_fraction, text))
     return re.sub(r"(?<=\d) and (?=\d+/\d)", " ", text)
+
+
+def may_be_number(text: str) -> bool:
+    """Whether a text without digits may name a number in words or letters that are not read."""
+    words = _LETTERS.findall(text.lower())
+    return bool(_ROMAN.fullmatch(text)) or any(
+        word in _OTHER_LANGUAGES or word in _VAGUE or _STEM.search(word) for word in words
+    )
 
 
 def _fraction(found: re.Match[str]) -> str:

@@ -10,11 +10,11 @@ from curation.graders.normal import normal_form
 
 _AFFIRMATIVE = (
     "yes yeah yep true correct right sure 1 y ja oui si sí sì vrai wahr richtig sim verdadero vero"
-    " verdadeiro да tak evet 是 是的 对 對 对的 有 はい 예 네"
+    " verdadeiro да tak evet iya نعم हाँ हां 是 是的 对 對 对的 有 はい 예 네"
 )
 _NEGATIVE = (
-    "no nope nah false incorrect wrong 0 n nein non nee não faux falsch falso нет nie hayır"
-    " 否 不 不是 没有 不对 错 いいえ 아니요 아니오"
+    "no nope nah false incorrect wrong 0 n nein non nee não faux falsch falso нет nie hayır tidak"
+    " bukan لا नहीं 否 不 不是 没有 不对 错 いいえ 아니요 아니오"
 )
 YES = frozenset(_AFFIRMATIVE.split())
 NO = frozenset(_NEGATIVE.split())
@@ -23,8 +23,8 @@ _NO_ANSWER = re.compile(
     r"^no (?:idea|clue|answer|information|way to|one knows)\b"
     r"|^yes(?: and| or)? no\b|^no(?: and| or)? yes\b"
 )
-_AFFIRMED = re.compile(r"^(?:是的|是|对|對|はい)[，,。!！]")
-_DENIED = re.compile(r"^(?:不是|不|没有|否|いいえ)[，,。!！]")
+_AFFIRMED = re.compile(r"^(?:是的|是|对|對|はい)[，,。!！、]")
+_DENIED = re.compile(r"^(?:不是|不|没有|否|いいえ)[，,。!！、]")
 
 
 def yes_no(prediction: str, answers: Sequence[str], choices: Sequence[str] = ()) -> Grade:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import functools
 import re
 import unicodedata
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
+from curation.graders.cjk import cjk_to_digits
 from curation.graders.numerals import words_to_digits
 from curation.graders.units import PERCENT, SCALES, UNITS, unit_of
 
 _ONE = Decimal(1)
 _MAX_POWER = 60
+_DOUBTFUL = re.compile(r"(-?)([1-9]\d{0,2})([.,])(\d{3})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,8 @@ class Quantity:
     """What it measures and how many base units it is."""
     integer: bool = field(default=False, compare=False)
     """Written with digits only."""
+    others: tuple[Decimal, ...] = field(default=(), compare=False)
+    """Less likely readings of the same digits: `1.234` in Germany, `(5)` in a balance."""
 
     def __str__(self) -> str:
         shown = f"{self.number * self.scale:f}" + "%" * self.percent
@@ -34,12 +38,16 @@ class Quantity:
 
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺", "0123456789-+")
 _SIGNS = str.maketrans("−–—‐‑’٬٫º∕⁄", "-----',.°//")
+_BALANCE = re.compile(r"\([^()\d]*\d[\d.,\s']*\W?\)")
 _SIMPLE = re.compile(r"-?\d+(?:\.\d+)?%?", re.ASCII)
 _REWRITES = tuple(
     (re.compile(pattern), replacement)
     for pattern, replacement in (
         (r"\\d?frac\s*\{([^{}]*)\}\s*\{([^{}]*)\}", r"\1/\2"),
         (r"\\times|\\cdot", "×"),
+        (r"(?<=\d)\{,\}(?=\d)", ","),
+        (r"(?<=\d)_(?=\d{3})", ""),
+        (r"(?<=\d)\s?‰", "e-3"),
         (r"\\([%$,; ])", r"\1"),
         (r"\$([^$]*)\$", r"\1"),
         (r"\^\s*[{(]([^{}()]*)[})]", r"^\1"),
@@ -56,7 +64,7 @@ _NUMBER = re.compile(
     r"""
     (?<![0-9a-zà-öø-ÿ_^])(?<!\d[.,])
     (?P<sign>(?<![\d)%])[-+])?
-    (?P<currency>(?:us)?[$€£¥₹₩₽]\s?)?
+    (?P<currency>(?:(?:us|r)?[$€£¥₹₩₽]|(?:usd|eur|gbp|jpy|cny|rmb|inr|krw|brl|chf|rub)\b)\s?)?
     (?P<late_sign>-)?
     (?:
         (?<!/)(?:(?P<whole>\d+)\s)?(?P<top>\d+)\s?/\s?(?P<bottom>\d+)(?![\d/]|[.,]\d)
@@ -67,11 +75,10 @@ _NUMBER = re.compile(
     """,
     re.VERBOSE,
 )
-# Chinese, Japanese and Korean write scale and unit as one word, so their scales stand first.
 _AFTER = re.compile(
     r"""
     \s?(?:(?:de|di)\s|d')?-?\s?
-    (us\$|[%°$€£¥₹₩₽¢][cf]?(?![^\W\d_])|[千万萬亿億만억]|[^\W\d_]+)
+    ((?:us|r)\$|[%°$€£¥₹₩₽¢][cf]?(?![^\W\d_])|[^\W\d_]+)
     (?:\^(\d))?
     (?:\s?(?:/|\bper\b)\s?([^\W\d_]+))?
     """,
@@ -85,10 +92,20 @@ def quantities(text: str) -> tuple[Quantity | None, ...]:
     text = text.strip()
     if _SIMPLE.fullmatch(text):
         percent = text.endswith("%")
-        number = Decimal(text.removesuffix("%"))
-        return (Quantity(number, percent=percent, integer="." not in text and not percent),)
+        digits = text.removesuffix("%")
+        return (_plain(digits, percent),)
     spelt = _spell(text)
-    return tuple(_quantity(found, spelt) for found in _NUMBER.finditer(spelt))
+    found = tuple(_quantity(match, spelt) for match in _NUMBER.finditer(spelt))
+    if len(found) == 1 and found[0] is not None and _BALANCE.fullmatch(text):
+        return (replace(found[0], others=(*found[0].others, -found[0].number)),)
+    return found
+
+
+def _plain(digits: str, percent: bool) -> Quantity:
+    number = Decimal(digits)
+    integer = "." not in digits and not percent
+    others = () if integer else other_readings(digits)
+    return Quantity(number, percent=percent, integer=integer, others=others)
 
 
 def _spell(text: str) -> str:
@@ -99,6 +116,8 @@ def _spell(text: str) -> str:
         text = unicodedata.normalize("NFKC", text.translate(_SIGNS)).translate(_SIGNS)
     for pattern, replacement in _REWRITES:
         text = pattern.sub(replacement, text)
+    if not text.isascii():
+        text = cjk_to_digits(text)
     return words_to_digits(text.lower())
 
 
@@ -110,9 +129,13 @@ def _quantity(found: re.Match[str], text: str) -> Quantity | None:
         number = -number
     scale, percent, unit = _qualifiers(text, found.end())
     if found["currency"]:
-        unit = UNITS[found["currency"].strip().removeprefix("us")]
+        unit = UNITS[found["currency"].strip()]
     plain = scale == 1 and not percent and unit is None
-    return Quantity(number, scale, percent, unit, plain and found[0].strip("+-").isdigit())
+    whole = plain and found[0].strip("+-").isdigit()
+    others = () if whole or not found["digits"] else other_readings(found["digits"])
+    if others and number < 0:
+        others = tuple(-other for other in others)
+    return Quantity(number, scale, percent, unit, whole, others)
 
 
 def _number(found: re.Match[str]) -> Decimal | None:
@@ -148,6 +171,15 @@ def read_digits(digits: str) -> Decimal | None:
     if mark == "," and _well_grouped([whole, decimals]):
         return Decimal(whole + decimals)
     return Decimal(f"{whole or 0}.{decimals}")
+
+
+def other_readings(digits: str) -> tuple[Decimal, ...]:
+    """What a lone separator before three digits means elsewhere: 1234 for `1.234`, and back."""
+    found = _DOUBTFUL.fullmatch(digits)
+    if found is None:
+        return ()
+    sign, whole, mark, rest = found.groups()
+    return (Decimal(f"{sign}{whole}{rest}" if mark == "." else f"{sign}{whole}.{rest}"),)
 
 
 def _well_grouped(groups: list[str]) -> bool:

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from curation.graders.base import Grade, abstain, best, final_answer, right, wrong
-from curation.graders.normal import contains_words, normal_form
+from curation.graders.normal import contains_words, folded, normal_form
+from curation.graders.quantity import quantities
 
 ANLS_THRESHOLD = 0.5
+
+_DIGITS = re.compile(r"[\d.,]*\d")
+
+_UMLAUTS_BARE = str.maketrans("äöüæø", "aouao")
 
 
 def text(prediction: str, answers: Sequence[str], choices: Sequence[str] = ()) -> Grade:
     """Equal to an accepted answer in normal form.
 
-    A longer text that contains one is left to a judge: "not Nike" contains "Nike" too.
+    A longer text that contains one is left to a judge: "not Nike" contains "Nike" too. So is a
+    text that differs in accents or spaces only: "resume" is not always a "résumé".
     """
     said = normal_form(final_answer(prediction))
     return best(_exact(said, normal_form(final_answer(answer))) for answer in answers)
@@ -22,9 +29,32 @@ def text(prediction: str, answers: Sequence[str], choices: Sequence[str] = ()) -
 def _exact(said: str, gold: str) -> Grade:
     if said == gold:
         return right(said, "equal in normal form")
+    if alike(said, gold):
+        return abstain("differs from an accepted answer in accents or spaces only", said)
+    if _DIGITS.fullmatch(gold) and _values(said) == _values(gold):
+        return abstain("the accepted number, written otherwise", said)
     if contains_words(said, gold):
         return abstain("an accepted answer stands inside a longer text", said)
     return wrong(said, "differs from every accepted answer")
+
+
+def _values(text: str) -> list[tuple[object, ...] | None]:
+    return [
+        None if one is None else (one.number * one.scale, one.percent, one.unit)
+        for one in quantities(text)
+    ]
+
+
+def alike(said: str, gold: str) -> bool:
+    """Whether two normal forms are equal but for accents and spaces; umlauts may be spelt out."""
+    if said.isascii() and gold.isascii() and " " not in said + gold:
+        return False
+    return folded(said) == folded(gold) or _bare(said) == _bare(gold)
+
+
+def _bare(form: str) -> str:
+    """Umlauts as their bare letters: `Zurich`."""
+    return folded(form.translate(_UMLAUTS_BARE))
 
 
 def anls(prediction: str, answers: Sequence[str], choices: Sequence[str] = ()) -> Grade:

@@ -8,19 +8,20 @@ from decimal import Decimal
 SCALES: dict[str, Decimal] = {
     word: Decimal(10) ** power
     for power, words in {
-        3: "thousand thousands k tausend tsd mille mil 千",
-        4: "万 萬 만",
+        2: "hundred hundreds",
+        3: "thousand thousands k tausend tsd mille mil mila duizend tys bin ألف آلاف"
+        " тыс тысяча тысячи тысяч",
         5: "lakh lakhs",
         6: "million millions mn mio mln millionen millón millones milione milioni milhão milhões"
-        " миллион миллиона миллионов млн",
+        " miljoen milyon миллион миллиона миллионов млн مليون ملايين",
         7: "crore crores",
-        8: "亿 億 억",
-        9: "billion billions bn b milliarde milliarden mrd milliard milliards miliardo miliardi"
-        " миллиард миллиарда миллиардов млрд",
-        12: "trillion trillions tn",
+        9: "billion billions bn b milliarde milliarden mrd mld milliard milliards miliardo miliardi"
+        " miljard milyar bilhão bilhões миллиард миллиарда миллиардов млрд مليار",
+        12: "trillion trillions tn trilhão trilhões billionen billones трлн",
     }.items()
     for word in words.split()
 }
+SCALES["dozen"] = SCALES["dozens"] = Decimal(12)
 """Lower-case scale words; a lone `M` is a million, a lone `m` a metre or a million."""
 
 _FAMILIES: dict[str, dict[str, str]] = {
@@ -53,11 +54,16 @@ _FAMILIES: dict[str, dict[str, str]] = {
         "0.001": "ml milliliter milliliters millilitre millilitres",
         "1": "l liter liters litre litres",
     },
-    "years": {"1": "yr yrs year years jahr jahre ans año años 年 岁"},
+    "months": {
+        "1": "month months monat monate mois mes meses mese mesi месяц месяца месяцев 个月 か月",
+        "12": "yr yrs year years jahr jahre ans año años anno anni ano anos год года лет 年 岁",
+    },
     "celsius": {"1": "°c ℃"},
     "fahrenheit": {"1": "°f ℉"},
     "angle": {"1": "° deg degree degrees grad degré degrés"},
     "dollar": {"1": "$ us$ usd dollar dollars", "0.01": "¢ cent cents"},
+    "real": {"1": "r$ brl real reais"},
+    "franc": {"1": "chf franken"},
     "euro": {"1": "€ eur euro euros"},
     "pound": {"1": "£ gbp"},
     "yen": {"1": "¥ jpy yen 円"},

@@ -23,7 +23,11 @@ _PAYMENTS = ("cash", "card", "cheque", "voucher")
 _STATES = ("paid", "open", "overdue", "void")
 
 
-def _read(text: str, answer: str, target: str, box: Box, kind: str = "number") -> Question:
+_PRINTED = "exact_number"
+"""What is printed is read right or not at all: 5 % off is another price or another account."""
+
+
+def _read(text: str, answer: str, target: str, box: Box, kind: str = _PRINTED) -> Question:
     return Question(text, answer, kind, "read", target, (box,))
 
 
@@ -65,7 +69,7 @@ def draw_receipt(rng: random.Random, split: str, size: int) -> Page:
     box = _entry(paper, bottom + 3.4 * pitch, "Paid by", payment, size)
     questions.append(_read("How was it paid?", payment, "the payment", box, "text"))
     asked = "How many lines of goods are there?"
-    questions.append(Question(asked, str(rows), "number", "count", "the list"))
+    questions.append(Question(asked, str(rows), _PRINTED, "count", "the list"))
     return Page(paper.finished(), tuple(questions), {"kind": "receipt", "print_size": size})
 
 
@@ -102,8 +106,8 @@ def _field_value(rng: random.Random, field: str) -> tuple[str, str]:
     if field == "status":
         return rng.choice(_STATES), "text"
     if field in ("amount due", "tax"):
-        return _money(rng.randint(100, 9900)), "number"
-    return str(rng.randint(10, 9999)), "number"
+        return _money(rng.randint(100, 9900)), _PRINTED
+    return str(rng.randint(10, 9999)), _PRINTED
 
 
 def draw_label(rng: random.Random, split: str) -> Page:
@@ -145,7 +149,7 @@ def draw_table(rng: random.Random, split: str, size: int) -> Page:
             questions.append(_read(f"What is the value in {place}?", str(value), place, box))
     count = len(data.rows)
     asked = "How many rows of numbers are there?"
-    questions.append(Question(asked, str(count), "number", "count", "the table"))
+    questions.append(Question(asked, str(count), _PRINTED, "count", "the table"))
     settings = {"kind": "table", "table": data.table.name, "print_size": size}
     return Page(paper.finished(), tuple(questions), settings)
 
@@ -177,7 +181,7 @@ def draw_paragraphs(rng: random.Random, split: str, size: int) -> Page:
         asked = f"What is the marked number in {place}?"
         questions.append(_read(asked, number, f"the marked number in {place}", box))
     asked = "How many paragraphs are there?"
-    questions.append(Question(asked, str(count), "number", "count", "the page"))
+    questions.append(Question(asked, str(count), _PRINTED, "count", "the page"))
     return Page(paper.finished(), tuple(questions), {"kind": "paragraphs", "print_size": size})
 
 

@@ -84,11 +84,6 @@ def exact_kind(answer: str) -> str:
     return "math" if is_math else kind
 
 
-def count_kind(answer: str) -> str:
-    """A tolerance of 5 % lets the neighbour of a count pass from 20 on: these must be equal."""
-    return "number" if answer.isdigit() and int(answer) < 20 else "math"
-
-
 def pixmo_count(cells: Cells, root: Path) -> Cells:
     """A question of our own about the label, and the downloaded image if it is still the same."""
     label, digest = cells.get("label"), cells.get("image_sha256")

@@ -163,7 +163,7 @@ PIXMO_COUNT = Preset(
         columns=Columns(answer="count", metadata=("image_url", "image_sha256", "label")),
         category="perception",
         license="odc-by",
-        kind_of=prepare.count_kind,
+        answer_kind="exact_number",
         prepare=prepare.pixmo_count,
         reads=("image_url", "image_sha256", "count", "label"),
         optional=("image_url",),
@@ -179,7 +179,7 @@ TALLYQA = Preset(
         columns=Columns(metadata=("question_id", "image_id", "data_source", "issimple")),
         category="perception",
         license="not declared",
-        kind_of=prepare.count_kind,
+        answer_kind="exact_number",
         optional=("question_id", "image_id", "data_source", "issimple"),
     ),
 )

@@ -8,10 +8,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from curation.embedded import CHECKPOINT
-from tests.bench import busy, curtail, direct, estimates, sandbox, scale, search, verify
+from tests.bench import busy, curtail, direct, estimates, grade, sandbox, scale, search, verify
 from tests.bench.figure import Figure
 
-NAMES = ("direct", "scale", "search", "curtail", "estimates", "sandbox", "busy", "verify")
+NAMES = ("direct", "scale", "search", "curtail", "estimates", "sandbox", "busy", "verify", "grade")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -25,6 +25,7 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="name", metavar="NAME")
     _add_direct(commands.add_parser("direct", help=direct.__doc__, description=direct.__doc__))
     _add_sandbox(commands.add_parser("sandbox", help=sandbox.__doc__, description=sandbox.__doc__))
+    _add_grade(commands.add_parser("grade", help=grade.__doc__, description=grade.__doc__))
     _add_scale(commands.add_parser("scale", help=scale.__doc__, description=scale.__doc__))
     _add_search(commands.add_parser("search", help=search.__doc__, description=search.__doc__))
     _add_busy(commands.add_parser("busy", help=busy.__doc__, description=busy.__doc__))
@@ -47,6 +48,11 @@ def _add_sandbox(command: argparse.ArgumentParser) -> None:
     command.add_argument("--kernels", type=int, default=5, help="ipykernels to start (5)")
     command.add_argument("--row", type=int, default=1000, help="sessions in a row (1000)")
     command.add_argument("--at-once", type=int, default=64, help="sessions open at once (64)")
+
+
+def _add_grade(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--count", type=int, default=20_000, help="pairs a round (20000)")
+    command.add_argument("--rounds", type=int, default=3, help="the best counts (3)")
 
 
 def _add_scale(command: argparse.ArgumentParser) -> None:
@@ -99,6 +105,8 @@ def figures(options: argparse.Namespace) -> Iterator[Figure]:
         )
     elif options.name == "verify":
         yield from verify.measure(trajectories=options.trajectories)
+    elif options.name == "grade":
+        yield from grade.measure(options.count, options.rounds)
     elif options.name == "scale":
         yield from scale.measure(options.samples, keep=options.keep)
     elif options.name == "curtail":

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.bench import busy, direct, scale
+from tests.bench import busy, direct, grade, scale
 from tests.bench.__main__ import main, parser
 from tests.bench.figure import Figure
 from tests.scripted_server import ScriptedServer
@@ -81,6 +81,13 @@ def test_every_figure_of_the_sandbox_is_measured(capsys: pytest.CaptureFixture[s
     assert len(said) == 10
     assert "sandbox: lost of 2 in a row: 0.00 (bar: at most 0) met" in said
     assert "sandbox: lost of 3 at once: 0.00 (bar: at most 0) met" in said
+
+
+def test_every_kind_of_grading_is_measured(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["grade", "--count", "20", "--rounds", "1"])
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == len(grade.PAIRS)
+    assert all("(bar: at least 10000 a second)" in line for line in lines)
 
 
 @pytest.mark.parametrize(("value", "ceiling", "met"), [(0.9, False, True), (1.0, True, False)])

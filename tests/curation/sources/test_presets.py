@@ -378,9 +378,9 @@ def test_pixmo_count(tmp_path: Path) -> None:
     ]
     few, many, *bad = both_ways(tmp_path, "pixmo-count", features, rows)
     assert few.question == "How many people are there in the image?"
-    assert (few.images, few.answers, few.answer_kind) == ((RED,), ("2",), "number")
+    assert (few.images, few.answers, few.answer_kind) == ((RED,), ("2",), "exact_number")
     # A tolerance of 5 % would let 24 pass for 23.
-    assert (many.images, many.answers, many.answer_kind) == ((BLUE,), ("23",), "math")
+    assert (many.images, many.answers, many.answer_kind) == ((BLUE,), ("23",), "exact_number")
     assert [item.error for item in bad] == [
         "image_changed",
         "missing_image",
@@ -404,7 +404,7 @@ def test_tallyqa(tmp_path: Path, coco: Path) -> None:
     file.write_text(json.dumps([row, row | {"image": "train2014/COCO_train2014_1.jpg"}]))
     sample, bad = jsonl(path=str(file), preset="tallyqa", image_root=str(coco))
     assert isinstance(sample, RawSample) and isinstance(bad, BadRow)
-    assert (sample.images, sample.answers, sample.answer_kind) == ((BLUE,), ("4",), "number")
+    assert (sample.images, sample.answers, sample.answer_kind) == ((BLUE,), ("4",), "exact_number")
     assert sample.metadata["issimple"] is False
     assert bad.error == "missing_image"
 
