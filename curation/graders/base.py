@@ -93,14 +93,24 @@ _MARKS = (
 def final_answer(text: str) -> str:
     """The answer without what models put around it: a lead-in, `\\boxed{}`, bold or code marks."""
     text = text.strip()
-    boxed = _BOXED.findall(text) if "\\boxed" in text else []
-    text = boxed[-1] if boxed else _BOLD.sub(r"\1", text)
+    if "\\boxed" in text and (boxed := _BOXED.findall(text)):
+        text = boxed[-1]
+    elif "**" in text:
+        text = _BOLD.sub(r"\1", text)
     previous = ""
     while text and text != previous:
         previous = text
-        text = _COPULA.sub("", _LEAD.sub("", text, count=1)).strip()
-        for left, mark in _MARKS:
-            if len(text) > len(left + mark) and text.startswith(left) and text.endswith(mark):
-                inside = text[len(left) : -len(mark)]
-                text = text if mark in inside else inside.strip()
+        text = _LEAD.sub("", text, count=1).strip()
+        if not text.isascii():
+            text = _COPULA.sub("", text)
+        text = _unmarked(text)
     return _LATEX_TEXT.sub(r"\1", text) if "\\" in text else text
+
+
+def _unmarked(text: str) -> str:
+    """The text without a pair of marks around all of it."""
+    for left, mark in _MARKS:
+        if text.startswith(left) and text.endswith(mark) and len(text) > len(left + mark):
+            inside = text[len(left) : -len(mark)]
+            return text if mark in inside else inside.strip()
+    return text

@@ -15,7 +15,7 @@ _SHORT = 20
 Reading = frozenset[int]
 """Positions of the options that an answer names."""
 
-_LABEL = re.compile(r"^[(\[{]?([A-Za-z])[)\]}]?(?:[.:),]\s*|\s+-\s+|\s*$)")
+_LABEL = re.compile(r"^[(\[{]?([A-Za-z])[)\]}]?(?:[.:),]\s*(?!\d)|\s+-\s+|\s*$)")
 _JOIN = r"(?:\s*(?:,|;|&|/|\+|\band\b|\bor\b|\bund\b|\boder\b|\bet\b|\bou\b|、|和|或)\s*)"
 _LABELS = re.compile(
     rf"(?:(?i:both|beide|les deux)\s+)?\(?\b([A-Z])\b\)?(?:{_JOIN}+\(?\b([A-Z])\b\)?)+"
@@ -27,7 +27,9 @@ _NAMED = re.compile(
     r"(?:\(([A-Za-z])\)|([A-Z])(?![\w']))"
     r"|\(([A-Z])\)",
 )
-_ALONE = re.compile(r"(?<![A-Za-z0-9'])(?!I\s+[a-z]|A\s+(?!is\b)[a-z])([A-Z])(?![A-Za-z0-9'])")
+_ALONE = re.compile(
+    r"(?<![A-Za-z0-9'])(?!I\s+[a-z]|A\s+(?!(?:is|or|and|nor|but|rather)\b)[a-z])([A-Z])(?![A-Za-z0-9'])"
+)
 """A letter by itself that is neither an article nor a pronoun."""
 _FIRST_WORD = re.compile(r"^[A-Z]\s+(?:is|ist|est|es|é|è)\b|^[A-Z][^\x00-\x7f]")
 _LAST_LABEL = re.compile(r"\s\(([A-Z])\)\.?$")
@@ -43,7 +45,7 @@ def choice(prediction: str, answers: Sequence[str], choices: Sequence[str] = ())
     Letter and text of one answer must name the same option, otherwise nobody knows what was meant
     and the grader abstains. Without `choices` letters are compared, or texts where there are none.
     """
-    said = final_answer(typographic(prediction)).rstrip(" .")
+    said = final_answer(typographic(prediction)).rstrip(" .;!")
     options = [_without_label(option.strip(), place) for place, option in enumerate(choices)]
     return best(_against(said, final_answer(typographic(answer)), options) for answer in answers)
 
@@ -132,7 +134,8 @@ def _labelled(letter: str, rest: str, options: list[str]) -> set[Reading] | None
     if named is None:
         return set()
     meant = _by_text(rest, options) or _contained(rest, options)
-    return {named} if meant in (None, named) else None
+    others = _in_range(_ALONE.findall(rest), options)
+    return {named} if {meant, others} <= {None, named} else None
 
 
 def _named(text: str, options: list[str]) -> Reading | None:

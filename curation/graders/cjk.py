@@ -16,8 +16,9 @@ _GROUPS = (
     dict.fromkeys("万萬만", 10**4) | dict.fromkeys("亿億억", 10**8) | dict.fromkeys("兆조", 10**12)
 )
 _SIGNS = "".join((*_DIGITS, *_UNITS, *_GROUPS))
-_RUN = re.compile(rf"[{_SIGNS}\d](?:[{_SIGNS}点點\d]|[.,](?=\d)|\s(?=\d+[{_SIGNS}]))*")
+_RUN = re.compile(rf"(?!千[克米])[{_SIGNS}\d](?:[{_SIGNS}点點\d]|[.,](?=\d)|\s(?=\d+[{_SIGNS}]))*")
 _TOKEN = re.compile(rf"\d[\d.,]*|[{_SIGNS}]")
+_SHARE = re.compile(rf"([{_SIGNS}\d]+)分之([{_SIGNS}点點\d.]+)")
 UNREADABLE = "0.0.0"
 """What no reader of digits takes for a number: `三百五` is 350 in Chinese and 305 in Japanese."""
 
@@ -27,9 +28,13 @@ def cjk_to_digits(text: str) -> str:
 
     One sign alone is left as it is: `一` and `十` stand in many words that are no numbers.
     """
-    text = _RUN.sub(lambda run: _digits(run[0]), text.replace("百分之", "%分之"))
-    text = re.sub(r"%分之(\d+(?:\.\d+)?)", r"\1%", text)
-    return re.sub(r"(\d+)分之(\d+)", r"\2/\1", text)
+    return _RUN.sub(lambda run: _digits(run[0]), _SHARE.sub(_share, text))
+
+
+def _share(found: re.Match[str]) -> str:
+    """`百分之四十` as 40%, `三分之二` as 2/3."""
+    below, above = (str(_DIGITS.get(part, _digits(part))) for part in found.groups())
+    return f"{above}%" if below == "百" else f"{above}/{below}"
 
 
 def _digits(run: str) -> str:

@@ -49,15 +49,19 @@ _FORMS = tuple(
         rf"(?:in\s+)?{_YEAR}",
     )
 )
-_ERA = re.compile(r"令和|平成|昭和|大正|明治|民国|民國|佛历|พ\.?ศ|هـ|\bb\.?c\b|\bah\b")
-"""Years that are not counted from the year 1 of our calendar."""
+_OTHER = re.compile(
+    r"令和|平成|昭和|大正|明治|民国|民國|佛历|พ\.?ศ|هـ|\bb\.?c\b|\bah\b"
+    r"|\b(?:before|after|until|till|since|vor|nach|seit|bis|avant|après|depuis|antes|después"
+    r"|desde|prima|dopo|до|после)\b|以前|以后|之前|之后"
+)
+"""Years of other calendars, and dates that only bound the one asked for."""
 _UNREAD = re.compile(r"(?!(?:the|and|of|on|in|am|le|it|was|is|date)\b)[^\W\d_]{2,}|\d")
 """What is left of a text when its dates are read, and may be a part of one."""
 _EAST = re.compile(
     r"(?=\d+\s*[年년月월日号일])(?:(?P<y>\d{4})\s*[年년])?"
     r"\s*(?:(?P<m>\d{1,2})\s*[月월])?\s*(?:(?P<d>\d{1,2})\s*[日号일])?"
 )
-_NUMERIC = re.compile(r"(?<!\d)(\d{1,2})([/.-])(\d{1,2})\2(\d{4}|\d{2})(?!\d)")
+_NUMERIC = re.compile(r"(?<!\d)(\d{1,2})([/.-])\s?(\d{1,2})\2\s?(\d{4}|\d{2})(?!\d)")
 
 
 def date(prediction: str, answers: Sequence[str], choices: Sequence[str] = ()) -> Grade:
@@ -66,8 +70,8 @@ def date(prediction: str, answers: Sequence[str], choices: Sequence[str] = ()) -
     `03/04/2020` is 4 March or 3 April: it is decided only where both readings agree.
     """
     said = final_answer(prediction)
-    if denies(said) or _ERA.search(plain(said)):
-        return abstain("the date may be what is denied, or of another calendar", said)
+    if denies(said) or _OTHER.search(plain(said)):
+        return abstain("the date may be denied, a bound, or of another calendar", said)
     return best(_against(said, final_answer(answer)) for answer in answers)
 
 

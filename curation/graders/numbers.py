@@ -16,6 +16,12 @@ from curation.graders.units import is_known
 
 RELAXED = Decimal("0.05")
 
+_BOUND = re.compile(
+    r"(?:\b(?:(?:more|less|fewer|greater|higher|lower) than|over|under|above|below|up to|at least"
+    r"|at most|mehr als|weniger als|über|unter|mindestens|höchstens|plus de|moins de|más de"
+    r"|menos de|più di|meno di|mais de|более|менее|свыше)\s+|超过|不到|[<>≥≤]\s?)[$€£¥]?\d",
+    re.IGNORECASE,
+)
 _NUMERO = re.compile(r"\b(?:no\.|nr\.?|nº|n°)\s?(?=\d)|№\s?", re.IGNORECASE)
 _NOTHING = re.compile(
     r"\b(?:nothing|nobody|nil|empty|without|nichts|rien|nada|niente)\b|[无無]", re.IGNORECASE
@@ -49,6 +55,8 @@ def number(
     said = quantities(stated)
     if said and denies(stated):
         return abstain("the number may be what is denied", stated)
+    if _BOUND.search(stated) and not any(map(_BOUND.search, answers)):
+        return abstain("the number only bounds the answer", stated)
     bound = Decimal(tolerance)
     if not said:
         return best(_unread(stated, answer) for answer in answers)

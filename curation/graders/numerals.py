@@ -65,6 +65,8 @@ def words_to_digits(text: str) -> str:
     whole = _OTHER_LANGUAGES.get(stripped, _OTHER_LANGUAGES.get(stripped.rstrip(_CLASSIFIERS)))
     if whole is not None:
         return str(whole)
+    if not _LETTERS.search(text):
+        return text
     text = _ALONE.sub(lambda found: "0.5 " if found[1] else "one ", text)
     text = re.sub(r"(?<=\d) point (?=\d)", ".", _RUN.sub(lambda run: _digits(run[0]), text))
     text = re.sub(r"\bhalf\b", "1/2", _FRACTION.sub(_fraction, text))

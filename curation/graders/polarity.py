@@ -18,11 +18,8 @@ _NEGATIVE = (
 )
 YES = frozenset(_AFFIRMATIVE.split())
 NO = frozenset(_NEGATIVE.split())
-# "No idea" and "not sure" are no answers; "yes and no" is two.
-_NO_ANSWER = re.compile(
-    r"^no (?:idea|clue|answer|information|way to|one knows)\b"
-    r"|^yes(?: and| or)? no\b|^no(?: and| or)? yes\b"
-)
+# "No idea" is no answer.
+_NO_ANSWER = re.compile(r"^no (?:idea|clue|answer|information|way to|(?:one|1) knows)\b")
 _AFFIRMED = re.compile(r"^(?:是的|是|对|對|はい)[，,。!！、]")
 _DENIED = re.compile(r"^(?:不是|不|没有|否|いいえ)[，,。!！、]")
 
@@ -48,9 +45,11 @@ def polarity(text: str) -> bool | None:
     if _AFFIRMED.match(text) or _DENIED.match(text):
         return bool(_AFFIRMED.match(text))
     words = normal_form(text)
-    first = words.partition(" ")[0]
+    first, *others = words.split()[:3] or [""]
     if _NO_ANSWER.match(words) or (first in YES) == (first in NO):
         return None
+    if any(word in (NO if first in YES else YES) and len(word) > 1 for word in others):
+        return None  # "yes and no", "yes or no", "no, yes"
     # A lone digit or letter counts only by itself: "1 car" is no yes.
     if len(first) == 1 and first.isascii() and words != first:
         return None

@@ -41,25 +41,27 @@ _SIGNS = str.maketrans("−–—‐‑’٬٫º∕⁄", "-----',.°//")
 _BALANCE = re.compile(r"\([^()\d]*\d[\d.,\s']*\W?\)")
 _SIMPLE = re.compile(r"-?\d+(?:\.\d+)?%?", re.ASCII)
 _REWRITES = tuple(
-    (re.compile(pattern), replacement)
-    for pattern, replacement in (
-        (r"\\d?frac\s*\{([^{}]*)\}\s*\{([^{}]*)\}", r"\1/\2"),
-        (r"\\times|\\cdot", "×"),
-        (r"(?<=\d)\{,\}(?=\d)", ","),
-        (r"(?<=\d)_(?=\d{3})", ""),
-        (r"(?<=\d)\s?‰", "e-3"),
-        (r"\\([%$,; ])", r"\1"),
-        (r"\$([^$]*)\$", r"\1"),
-        (r"\^\s*[{(]([^{}()]*)[})]", r"^\1"),
-        (r"(?<=\d)\s?M(?![^\W\d_])", " million"),
-        (r"(?<=[$€£])(\d[\d.,]*)\s?m\b", r"\1 million"),
-        (r"(?i)\b(?:minus|negative|moins|menos)\s+|负", "-"),
-        (r"(?i)\bper cent\b|\bpour cent\b|\bpor ciento\b|\bper cento\b", "percent"),
-        (r"(?i)(?:°|\bdegrees?)\s*(c|f)(?:elsius|ahrenheit)?\b", r"°\1"),
-        (r"^(.*)[=≈]\s*(?=\S)", ""),
-        (r"^-\s+(?=\d)", "-"),
+    (signs, re.compile(pattern), replacement)
+    for signs, pattern, replacement in (
+        ("\\", r"\\d?frac\s*\{([^{}]*)\}\s*\{([^{}]*)\}", r"\1/\2"),
+        ("\\", r"\\times|\\cdot", "×"),
+        ("{", r"(?<=\d)\{,\}(?=\d)", ","),
+        ("_", r"(?<=\d)_(?=\d{3})", ""),
+        ("‰", r"(?<=\d)\s?‰", "e-3"),
+        ("\\", r"\\([%$,; ])", r"\1"),
+        ("$", r"\$([^$]*)\$", r"\1"),
+        ("^", r"\^\s*[{(]([^{}()]*)[})]", r"^\1"),
+        ("M", r"(?<=\d)\s?M(?![^\W\d_])", " million"),
+        ("$€£", r"(?<=[$€£])(\d[\d.,]*)\s?m\b", r"\1 million"),
+        ("nN负", r"(?i)\b(?:minus|negative|moins|menos)\s+|负", "-"),
+        ("cC", r"(?i)\bper cent\b|\bpour cent\b|\bpor ciento\b|\bper cento\b", "percent"),
+        ("°dD", r"(?i)(?:°|\bdegrees?)\s*(c|f)(?:elsius|ahrenheit)?\b", r"°\1"),
+        ("=≈", r"^(.*)[=≈]\s*(?=\S)", ""),
+        ("-", r"^-\s+(?=\d)", "-"),
     )
 )
+"""Signs of which one must be in the text for a rule to be tried, what it looks for, and what it
+writes in its place."""
 _NUMBER = re.compile(
     r"""
     (?<![0-9a-zà-öø-ÿ_^])(?<!\d[.,])
@@ -114,8 +116,9 @@ def _spell(text: str) -> str:
         text = re.sub(r"(?<=\d)(?=[¼½¾⅐-⅞])", " ", text)
         text = re.sub("[⁻⁺]?[⁰¹²³⁴⁵⁶⁷⁸⁹]+", lambda run: "^" + run[0].translate(_SUPERSCRIPTS), text)
         text = unicodedata.normalize("NFKC", text.translate(_SIGNS)).translate(_SIGNS)
-    for pattern, replacement in _REWRITES:
-        text = pattern.sub(replacement, text)
+    for signs, pattern, replacement in _REWRITES:
+        if any(sign in text for sign in signs):
+            text = pattern.sub(replacement, text)
     if not text.isascii():
         text = cjk_to_digits(text)
     return words_to_digits(text.lower())

@@ -106,6 +106,17 @@ def test_rules_shows_what_every_preset_would_keep(scene: tuple[Path, Path]) -> N
     assert all(row.split()[-1] == row.split()[-2] for row in one[1:])
 
 
+def test_grade_gives_all_scores_anew_and_tells_what_changed(scene: tuple[Path, Path]) -> None:
+    done = call("grade", scene[1])
+    assert done.exit_code == 0, done.output
+    assert "changed: 0 of" in done.stdout and "changed: 0 of 9 verdicts" in done.stdout
+    assert (
+        "there is no grader 'numbr': did you mean number"
+        in call("grade", scene[1], "--grader", "numbr").stderr
+    )
+    assert call("grade", scene[1] / "nowhere").exit_code == 2
+
+
 def test_export_of_a_target_that_the_recipe_does_not_name(scene: tuple[Path, Path]) -> None:
     done = call("export", scene[1], "verl")
     assert done.exit_code == 0 and list((scene[1] / "exports" / "verl").glob("*.parquet"))

@@ -99,7 +99,7 @@ def test_a_gold_answer_that_passes_its_own_grader_is_right_as_a_prediction() -> 
 
 
 def test_there_are_enough_cases_of_every_grader() -> None:
-    assert len(CASES) >= 900
+    assert len(CASES) >= 1300
     assert {case.kind for case in CASES} == set(GRADERS)
     assert len(set(CASES)) == len(CASES)
 

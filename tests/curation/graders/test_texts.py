@@ -7,6 +7,7 @@ import random
 
 import pytest
 
+from curation.graders import grade
 from curation.graders.normal import contains_words, normal_form
 from curation.graders.texts import edit_distance
 
@@ -33,6 +34,16 @@ def test_edit_distance_of_long_texts(seed: int) -> None:
     first, second = ("".join(draw.choices("abcdé字", k=draw.randint(60, 150))) for _ in range(2))
     assert edit_distance(first, second) == defined(first, second)
     assert edit_distance(second, first) == defined(first, second)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_anls_is_its_equation(seed: int) -> None:
+    """Biten et al. 2019, equation 1: the best of 1 - NL where NL is below 0.5, otherwise 0."""
+    draw = random.Random(seed)
+    said, *golds = ("".join(draw.choices("abc", k=draw.randint(1, 8))) for _ in range(4))
+    lengths = [(defined(said, gold), max(len(said), len(gold))) for gold in golds]
+    scores = [1 - edits / longest for edits, longest in lengths if 2 * edits < longest]
+    assert grade(said, golds, kind="anls").value == pytest.approx(max(scores, default=0.0))
 
 
 @pytest.mark.parametrize("text", ["The U.S.A.", "A", "3½ dogs", "“Don’t!”", "北京。", "...", ""])
