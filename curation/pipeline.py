@@ -6,7 +6,7 @@ import hashlib
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from curation.exporters import get_target
@@ -170,8 +170,9 @@ def grade_again(run: Run, reporter: Reporter, *, only: str | None = None) -> Non
     recipe = load_recipe(run.recipe_path)
     if only is not None:
         check_grader(only, "--grader", judged=recipe.judge is not None)
-    with Job.open(recipe, run, reporter) as job:
-        perform(job, Step("grade", partial(regrade, only=only)))
+    with Job.open(recipe, run, reporter) as job:  # The folder's recipe stays as it is.
+        job.recipe = replace(recipe, graders=replace(recipe.graders, only=only))
+        perform(job, Step("grade", regrade))
         perform(job, Step("benefit", benefit))
         perform(job, Step("decide", decide_again))
         record(job)

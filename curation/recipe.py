@@ -9,6 +9,8 @@ from typing import Any
 
 import filters
 from curation.dialects import DIALECTS, Dialect, get_dialect
+from curation.graders.assigned import Graders
+from curation.graders.judgement import STRUCTURED
 from curation.placebo import KINDS
 from curation.presets import Preset
 from curation.sandbox import SandboxSettings
@@ -105,6 +107,11 @@ class JudgeModel(Model):
     """Longer answers are not judged, as in DeepEyesV2's reward (`deepeyesv2.py`)."""
     structured: bool = True
     """Ask for replies under a JSON schema (`response_format`); false for servers that refuse it."""
+
+    @property
+    def request_fields(self) -> dict[str, Any]:
+        """No pixel budget, since a judge sees no image; the schema of a reply."""
+        return STRUCTURED if self.structured else {}
 
     def __post_init__(self) -> None:
         Model.__post_init__(self)
@@ -290,8 +297,7 @@ class Recipe:
     sandbox: SandboxSettings
     exports: tuple[Export, ...]
     judge: JudgeModel | None = None
-    graders: Mapping[str, str] = field(default_factory=dict)
-    """Answer kind to the grader that decides it, where that is not the kind's own."""
+    graders: Graders = field(default_factory=lambda: Graders({}))
 
     def dialect(self, name: str) -> Dialect:
         """A dialect whose prompt offers the recipe's tools."""

@@ -16,6 +16,7 @@ from typing import Any
 import filters
 from curation.errors import RecipeError
 from curation.graders import GRADERS, JUDGE
+from curation.graders.assigned import Graders
 from curation.presets import PRESETS, Preset
 from curation.recipe import Arms, Export, Filter, JudgeModel, Model, Recipe, Source, Teach
 from curation.recipe_arms import read_arms, written_arms
@@ -151,12 +152,12 @@ def _filter(table: Mapping[str, Any], where: str) -> Filter:
         raise RecipeError(f"{where}: {error}") from None
 
 
-def _graders(table: Mapping[str, Any], *, judged: bool) -> dict[str, str]:
+def _graders(table: Mapping[str, Any], *, judged: bool) -> Graders:
     for kind, name in table.items():
         if kind not in ANSWER_KINDS:
             raise unknown("answer kind", kind, ANSWER_KINDS, "graders")
         check_grader(str(name), f"graders.{kind}", judged=judged)
-    return dict(table)
+    return Graders(dict(table))
 
 
 def check_grader(name: str, where: str, *, judged: bool) -> None:
@@ -231,8 +232,8 @@ def resolved(recipe: Recipe) -> str:
     lines += _table("[teacher]", asdict(recipe.teacher))
     if recipe.judge:
         lines += _table("[judge]", asdict(recipe.judge))
-    if recipe.graders:
-        lines += _table("[graders]", recipe.graders)
+    if recipe.graders.assigned:
+        lines += _table("[graders]", recipe.graders.assigned)
     for name, table in written_arms(recipe.arms).items():
         lines += _table(f"[arms.{name}]", table)
     preset = next(name for name, kind in PRESETS.items() if type(recipe.preset) is kind)

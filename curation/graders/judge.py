@@ -16,7 +16,6 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from curation.graders.base import abstain
 from curation.graders.guard import suspicion
@@ -35,14 +34,6 @@ from schemas import Message
 PROMPT = (Path(__file__).parent / "prompts" / "judge.txt").read_text(encoding="utf-8")
 PROMPT_ID = hashlib.sha256((PROMPT + json.dumps(SCHEMA, sort_keys=True)).encode()).hexdigest()[:12]
 """Identity of the prompt and the schema of the reply: part of what a judged score depends on."""
-
-STRUCTURED: dict[str, Any] = {
-    "response_format": {
-        "type": "json_schema",
-        "json_schema": {"name": "judgement", "strict": True, "schema": SCHEMA},
-    }
-}
-"""What asks an OpenAI-compatible server to decode under the schema."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,14 @@ SCHEMA: dict[str, Any] = {
 }
 """JSON schema of a reply, for servers that decode under a grammar; the reason comes first."""
 
+STRUCTURED: dict[str, Any] = {
+    "response_format": {
+        "type": "json_schema",
+        "json_schema": {"name": "judgement", "strict": True, "schema": SCHEMA},
+    }
+}
+"""The field of a request that asks an OpenAI-compatible server to decode under the schema."""
+
 
 @dataclass(frozen=True, slots=True)
 class Judgement:

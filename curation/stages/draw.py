@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from curation.errors import RunError
-from curation.graders import grade
+from curation.graders.assigned import Graders
 from curation.progress import Meter
 from curation.rollouts import Roller, Unit
 from curation.rules import CountRule, Tally
@@ -38,6 +38,7 @@ class Owed:
     """The sample, and how many earlier attempts are `correct` and `wrong`."""
     n: int
     """Attempts of the full draw."""
+    graders: Graders
 
     @property
     def tally(self) -> Tally:
@@ -57,10 +58,8 @@ class Owed:
         )
 
     def _value(self, rollout: Rollout) -> float | None:
-        row = self.row
-        return grade(
-            rollout.prediction, row["answers"], kind=row["answer_kind"], choices=row["choices"]
-        ).value
+        kind, answers, choices = (self.row[key] for key in ("answer_kind", "answers", "choices"))
+        return self.graders.grade(rollout.prediction, answers, kind, choices).value
 
 
 @dataclass(frozen=True, slots=True)

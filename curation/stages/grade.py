@@ -13,10 +13,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from curation.errors import RequestError, ServerError
-from curation.graders import JUDGE, Grade
-from curation.graders import grade as grade_answer
-from curation.graders.base import abstain
-from curation.graders.judge import PROMPT_ID, STRUCTURED, Case, Judge
+from curation.graders import JUDGE
+from curation.graders.assigned import Graders
+from curation.graders.judge import PROMPT_ID, Case, Judge
 from curation.graders.judgement import Ruling
 from curation.job import Job, check_model
 from curation.models import Sampling
@@ -31,7 +30,7 @@ from curation.stage import (
     quarantine_writer,
     query_rows,
 )
-from curation.stages.roll import Failures, drive
+from curation.stages.draw import Failures, drive
 from schemas import Quarantined, Score
 
 Answer = Mapping[str, Any]
@@ -50,28 +49,14 @@ def grade(job: Job) -> Count:
     job.run.table(stage.table).check_settings(
         stage.name, stage.settings, mend=f"`toolsight grade {job.run.path}` gives all scores anew"
     )
-    return grade_owed(job, stage, Graders(job.recipe.graders))
+    return grade_owed(job, stage)
 
 
-@dataclass(frozen=True, slots=True)
-class Graders:
-    """Which grader decides which kind of answer."""
-
-    assigned: Mapping[str, str]
-    only: str | None = None
-    """Decides every kind."""
-
-    def of(self, kind: str) -> str:
-        return self.only or self.assigned.get(kind, kind)
-
-
-def grade_stage(
-    recipe: Recipe, *, name: str = "grade", table: str = "scores", only: str | None = None
-) -> Stage:
+def grade_stage(recipe: Recipe, *, name: str = "grade", table: str = "scores") -> Stage:
     """All rollouts; the settings are what a score depends on beside the answer."""
     settings: dict[str, Any] = {}
-    if only or recipe.graders:
-        settings["graders"] = only or dict(recipe.graders)
+    if chosen := recipe.graders.only or recipe.graders.assigned:
+        settings["graders"] = chosen
     if (judge := recipe.judge) is not None:
         settings |= {
             "judge": check_model(judge),
@@ -87,33 +72,31 @@ def grade_stage(
     return Stage(name=name, table=table, key="rollout_id", wanted=wanted, settings=settings)
 
 
-def grade_owed(job: Job, stage: Stage, graders: Graders) -> Count:
+def grade_owed(job: Job, stage: Stage) -> Count:
     """Write the scores that a stage owes."""
     if owed := job.owed(stage):
-        asyncio.run(_grade(job, stage, graders, owed))
+        asyncio.run(_grade(job, stage, owed))
     return count_stage(job.run, stage)
 
 
-async def _grade(job: Job, stage: Stage, graders: Graders, owed: int) -> None:
-    model = job.recipe.judge
+async def _grade(job: Job, stage: Stage, owed: int) -> None:
+    recipe = job.recipe
     async with AsyncExitStack() as stack:
         judge = await _judge(job, stack)
         scores = PartWriter(job.run.table(stage.table), stage.name, stage.settings, max_rows=16384)
         quarantine = stack.enter_context(quarantine_writer(job.run, stage.name))
-        failures = Failures(stage.name, quarantine, job.recipe.max_failed_share)
+        failures = Failures(stage.name, quarantine, recipe.max_failed_share)
         stack.enter_context(scores)
         meter = stack.enter_context(job.reporter.stage(stage.name, owed, "rollouts"))
 
-        async def work(answer: Answer) -> Ruled:
-            return await rule(answer, graders.of(answer["answer_kind"]), judge)
-
-        def take(answer: Answer, ruled: Ruled) -> None:
+        async def work(answer: Answer) -> None:
+            ruled = await rule(answer, recipe.graders, judge)
             scores.add(ruled.scores(answer))
             failures.note(len(answer["rollout_ids"]), ruled.failures(answer, stage.name))
             meter.advance(len(answer["rollout_ids"]))
 
-        workers = 2 * model.max_in_flight if model else 1
-        await drive(_answers(job.run, stage), work, take, workers=workers)
+        workers = 2 * recipe.judge.max_in_flight if recipe.judge else 1
+        await drive(_answers(job.run, stage), work, workers=workers)
         failures.settle()
         if judge:
             usage = judge.client.usage
@@ -126,7 +109,7 @@ async def _judge(job: Job, stack: AsyncExitStack) -> Judge | None:
     model = job.recipe.judge
     if model is None:
         return None
-    client = job.client(model, extra=STRUCTURED if model.structured else None)
+    client = job.client(model)
     return Judge(
         client=await stack.enter_async_context(client),
         sampling=Sampling(
@@ -191,27 +174,18 @@ class Ruled:
         ]
 
 
-async def rule(answer: Answer, grader: str, judge: Judge | None) -> Ruled:
+async def rule(answer: Answer, graders: Graders, judge: Judge | None) -> Ruled:
     """Grade by rules, and ask the judge about an answer that they leave open."""
-    found = by_rules(answer, grader)
+    kind, said = answer["answer_kind"], answer["prediction"]
+    found = graders.grade(said, answer["answers"], kind, answer["choices"])
+    grader = graders.of(kind)
     if judge is None:
         return Ruled(grader, Ruling(found))
-    if found.value is not None or not (answer["prediction"] or "").strip():
+    if found.value is not None or not (said or "").strip():
         await asyncio.sleep(0)  # Replies to the requests in flight come in meanwhile.
         return Ruled("text" if grader == JUDGE else grader, Ruling(found))
-    case = Case(answer["question"], answer["answers"], answer["choices"], answer["prediction"])
+    case = Case(answer["question"], answer["answers"], answer["choices"], said)
     try:
         return Ruled(JUDGE, await judge.rule(case))
     except (RequestError, ServerError) as error:
         return Ruled(JUDGE, None, str(error))
-
-
-def by_rules(answer: Answer, grader: str) -> Grade:
-    """What rules say; to what is left to the judge, only that it is an accepted answer verbatim."""
-    kind = "text" if grader == JUDGE else grader
-    found = grade_answer(
-        answer["prediction"], answer["answers"], kind=kind, choices=answer["choices"]
-    )
-    if grader == JUDGE and found.value == 0:
-        return abstain("left to the judge", found.extracted)
-    return found

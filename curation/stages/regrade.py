@@ -10,8 +10,9 @@ from curation.errors import RunError, StaleSettingsError
 from curation.job import Job
 from curation.runs import Run
 from curation.stage import Count, Stage, batches
-from curation.stages.decide import RIGHT, decide
-from curation.stages.grade import Graders, grade_owed, grade_stage
+from curation.stages.count import RIGHT
+from curation.stages.decide import decide
+from curation.stages.grade import grade_owed, grade_stage
 
 _STAGE = "regrade"
 
@@ -31,7 +32,7 @@ _CHANGED = f"""
 """SQL: rollouts with another outcome than before."""
 
 
-def regrade(job: Job, only: str | None) -> Count:
+def regrade(job: Job) -> Count:
     """Replace all scores; what the judge could not be asked about is owed to the next run.
 
     Raises:
@@ -39,9 +40,9 @@ def regrade(job: Job, only: str | None) -> Count:
     """
     if not job.run.table("rollouts").parts():
         raise RunError(f"{job.run.path} holds no rollouts: `toolsight run` makes them")
-    stage = grade_stage(job.recipe, name=_STAGE, table="regrades", only=only)
+    stage = grade_stage(job.recipe, name=_STAGE, table="regrades")
     _forget_others(job.run, stage)
-    count = grade_owed(job, stage, Graders(job.recipe.graders, only))
+    count = grade_owed(job, stage)
     job.reporter.say(_told(job.run))
     _replace(job.run, stage)
     return count

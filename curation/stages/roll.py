@@ -12,6 +12,7 @@ from typing import Any
 from curation.actions import Workbench
 from curation.arms import treatment
 from curation.errors import RecipeError
+from curation.graders.assigned import Graders
 from curation.images import crop
 from curation.job import Job, check_model
 from curation.presets import settled
@@ -61,7 +62,7 @@ def roll(job: Job, name: str) -> Count:
     owed = job.owed(stage)
     if owed:
         keep_prompt(job.run, sampler)
-        asyncio.run(_roll(job, model, Plan(sampler, stage, arm, rule), owed))
+        asyncio.run(_roll(job, model, Plan(sampler, stage, arm, rule, job.recipe.graders), owed))
         if rule is not None:
             grade(job)
     return count_stage(job.run, stage)
@@ -156,6 +157,7 @@ class Plan:
     stage: Stage
     arm: Arm
     rule: CountRule | None
+    graders: Graders
 
     def workers(self, places: int) -> int:
         """Samples in work at a time, whose first waves fill every place in flight twice."""
@@ -214,7 +216,7 @@ def _owed(run: Run, plan: Plan) -> Iterator[Owed]:
             dict(zip(row["attempts"], row["rollout_ids"], strict=True)),
             row["origin_id"],
         )
-        yield Owed(unit, row, plan.arm.n)
+        yield Owed(unit, row, plan.arm.n, plan.graders)
 
 
 def _images(run: Run, row: Mapping[str, Any], shown: str) -> tuple[Path, ...]:

@@ -7,8 +7,13 @@ from pathlib import Path
 import pytest
 
 from curation.errors import RecipeError, RunError, ServerError, StaleSettingsError
+from curation.graders.assigned import Graders
 from curation.recipe_file import parse_recipe, resolved
+from curation.rollouts import Unit
+from curation.rules import Tally
+from curation.stages.draw import Owed
 from curation.stages.grade import grade
+from schemas import Rollout
 from tests.curation.stages.graded import (
     attempt,
     job_of,
@@ -170,3 +175,22 @@ def test_judge_and_graders_are_in_the_resolved_recipe() -> None:
     recipe = parse_recipe(recipe_of(table, TO_JUDGE), "r")
     assert parse_recipe(resolved(recipe), "r") == recipe
     assert recipe.judge is not None and recipe.judge.attempts == 5
+
+
+@pytest.mark.parametrize(
+    ("graders", "tally"),
+    [
+        (Graders({}), Tally(right=2, wrong=1, unscored=1)),
+        (Graders({"number": "exact_number"}), Tally(right=1, wrong=2, unscored=1)),
+        (Graders({"number": "judge"}), Tally(right=1, wrong=0, unscored=3)),
+    ],
+)
+def test_attempts_are_tallied_by_the_graders_of_the_recipe(graders: Graders, tally: Tally) -> None:
+    """What a judge may still decide is unscored while attempts are drawn, never wrong."""
+    row = {"correct": 0, "wrong": 0, "answer_kind": "number", "answers": ["100"], "choices": []}
+    owed = Owed(Unit("s", "t", "?", (), dict.fromkeys(range(4), "r")), row, 4, graders)
+    said = [
+        Rollout("r", "s", "direct", 0, "m", "direct", 0, (), text, "answered", None, 0.0)
+        for text in ("100", "104", "200", None)
+    ]
+    assert owed.added(owed.tally, said) == tally

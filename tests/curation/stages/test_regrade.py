@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
 
 from curation.errors import RecipeError, RunError
+from curation.graders.assigned import Graders
 from curation.job import Job
 from curation.pipeline import grade_again, run_recipe
 from curation.progress import Silent
@@ -35,7 +37,9 @@ def test_another_grader_for_all_replaces_every_score(tmp_path: Path) -> None:
     with job_of(tmp_path, recipe_of()) as job:
         attempt(job.run, ["carr", "dog", "no car", "cat"])
         grade(job)
-        regrade(job, "anls")
+        graders = job.recipe.graders
+        job.recipe = dataclasses.replace(job.recipe, graders=Graders({}, "anls"))
+        regrade(job)
         assert scores(job.run) == {
             "direct-0": (0.75, "anls"),
             "direct-1": (1.0, "anls"),
@@ -43,7 +47,8 @@ def test_another_grader_for_all_replaces_every_score(tmp_path: Path) -> None:
             "direct-3": (0.0, "anls"),
         }
         assert "changed: 2 of 4 scores (1 unscored -> wrong, 1 wrong -> right)" in said(job)
-        regrade(job, None)
+        job.recipe = dataclasses.replace(job.recipe, graders=graders)
+        regrade(job)
         assert "changed: 2 of 4 scores (1 right -> wrong, 1 wrong -> unscored)" in said(job)
         assert {grader for _, grader in scores(job.run).values()} == {"text"}
         assert len(job.run.table("scores").parts()) == 1
@@ -54,7 +59,7 @@ def test_later_rollouts_are_added_to_scores_that_were_given_anew(tmp_path: Path)
     with job_of(tmp_path, recipe_of()) as job:
         attempt(job.run, ["car", "dog"])
         grade(job)
-        regrade(job, None)
+        regrade(job)
         attempt(job.run, ["car", "cat"], arm="tools")
         grade(job)
         assert [value for value, _ in scores(job.run).values()] == [1, 1, 1, 0]
@@ -77,11 +82,11 @@ def test_what_a_judge_said_before_a_kill_is_not_paid_again(tmp_path: Path) -> No
                 "r",
             )
             with pytest.raises(RunError, match="'regrade' was given up"):
-                regrade(job, None)
+                regrade(job)
             assert {grader for _, grader in scores(job.run).values()} == {"text"}
             server.reply = meaning
             server.requests.clear()
-            regrade(job, None)
+            regrade(job)
             assert all("blue" in str(request["messages"]) for request in server.requests)
             assert {grader for _, grader in scores(job.run).values()} == {"judge"}
             assert job.run.value("SELECT count(*) FROM regrades") == 0
@@ -96,7 +101,7 @@ def test_leftovers_of_other_settings_are_forgotten(tmp_path: Path) -> None:
         with job.run.connect() as db:
             table = db.sql("SELECT * REPLACE (0.0 AS value) FROM scores").to_arrow_table()
         job.run.table("regrades").supersede("regrade", [table], {"graders": "anls"})
-        regrade(job, None)
+        regrade(job)
         assert [value for value, _ in scores(job.run).values()] == [1, 1]
 
 
@@ -108,7 +113,7 @@ def test_what_could_not_be_judged_is_owed_to_the_next_run(tmp_path: Path) -> Non
         attempt(job.run, ["car", "dog", "no car", "dog"])
         grade(job)
         assert job.run.value("SELECT count(*) FROM quarantine") == 1
-        regrade(job, None)
+        regrade(job)
         assert len(scores(job.run)) == 3
         assert job.run.value("SELECT count(*) FROM quarantine") == 0
         server.reply = meaning
@@ -117,7 +122,7 @@ def test_what_could_not_be_judged_is_owed_to_the_next_run(tmp_path: Path) -> Non
 
 def test_a_run_without_rollouts_has_nothing_to_grade(tmp_path: Path) -> None:
     with job_of(tmp_path, recipe_of()) as job, pytest.raises(RunError, match="holds no rollouts"):
-        regrade(job, None)
+        regrade(job)
 
 
 def test_verdicts_checks_and_trajectories_follow_without_a_model_call(tmp_path: Path) -> None:
@@ -137,7 +142,7 @@ def test_verdicts_checks_and_trajectories_follow_without_a_model_call(tmp_path: 
 
         grade_again(run, (reporter := _Said()))
         assert _rows(run, "SELECT sample_id, split, dropped_by FROM verdicts ORDER BY 1") == before
-        assert reporter.line("scores").endswith("wrong)")
+        assert "unscored -> right" in reporter.line("scores")
         assert server.count == asked
 
         run_recipe(recipe, run, Silent())
