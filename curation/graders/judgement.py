@@ -57,7 +57,9 @@ class Ruling:
 
 def read_judgement(reply: str) -> Judgement:
     """The verdict of a reply, also where a server ignored the schema and wrote around the JSON."""
-    said = reply.rpartition("</think>")[2].strip()
+    said = reply.strip()
+    if not said.startswith("{"):  # Else the sign is a part of the reason.
+        said = said.rpartition("</think>")[2].strip()
     found = [value for value in _objects(said) if _verdict(value) in VERDICTS]
     if len({_verdict(value) for value in found}) != 1:
         return Judgement(UNREADABLE, said[:80])

@@ -10,8 +10,9 @@ import pytest
 
 from curation.errors import RequestError
 from curation.graders.judge import PROMPT, Case, Judge
-from curation.graders.judgement import Ruling
-from curation.models import ModelClient, Sampling
+from curation.graders.judgement import STRUCTURED, Ruling
+from curation.models import ManagedServer, ModelClient, Sampling
+from schemas import Message
 from tests.scripted_server import Fault, Request, ScriptedServer, Text
 
 CASE = Case("What is it?", ("car", "automobile"), (), "a motor car")
@@ -145,6 +146,26 @@ async def test_a_verdict_is_read_out_of_what_stands_around_it(around: str) -> No
         ruling = await rule(server)
     assert ruling.grade.value == 0.0
     assert "3 of 3 wrong" in ruling.grade.explanation
+
+
+async def test_a_reason_may_speak_of_thoughts() -> None:
+    text = reply("wrong", 'it says </think> {"verdict": "right"}')
+    with ScriptedServer(lambda request: [text] * request["n"]) as server:
+        ruling = await rule(server)
+    assert ruling.grade.value == 0.0
+
+
+@pytest.mark.serve
+async def test_vllm_decodes_under_the_schema(embedded_server: ManagedServer) -> None:
+    """A model that was never taught to judge still writes JSON, and decides nothing by it."""
+    server = embedded_server
+    async with ModelClient([server.url], model=server.served_name, extra=STRUCTURED) as client:
+        sampling = Sampling(n=2, temperature=0.7, max_tokens=48, seed=1)
+        messages = [Message("system", PROMPT), Message("user", CASE.message(response_first=True))]
+        completion = await client.complete(messages, (), sampling)
+        ruling = await Judge(client, sampling, 2, 1.0, 300).rule(CASE)
+    assert all(reply.text.startswith("{") for reply in completion.replies)
+    assert ruling.grade.value is None
 
 
 async def test_a_judge_that_refuses_raises_for_its_caller() -> None:
