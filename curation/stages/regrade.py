@@ -77,10 +77,8 @@ def _told(run: Run) -> str:
 def _replace(run: Run, stage: Stage) -> None:
     """Swap the scores. A kill between two of these steps costs work, never truth: whatever has
     no row is owed."""
-    changed = f"SELECT rollout_id FROM ({_CHANGED})"
-    unfounded = f"FROM verifications ANTI JOIN ({changed}) USING (rollout_id)"
-    if run.value(f"SELECT count(*) FROM verifications SEMI JOIN ({changed}) USING (rollout_id)"):
-        run.table("verifications").supersede("verify", batches(run, f"SELECT * {unfounded}"), {})
+    if run.value(f"SELECT count(*) FROM verifications SEMI JOIN ({_CHANGED}) USING (rollout_id)"):
+        run.table("verifications").clear()  # found anew by the next run, without a model call
     run.table("quarantine").clear("grade")
     run.table("scores").supersede("grade", batches(run, "FROM regrades"), stage.settings)
     _forget(run)

@@ -10,7 +10,6 @@ from typing import Any
 
 from curation.dialects import Answer
 from curation.errors import RequestError
-from curation.graders import grade
 from curation.job import Job, check_model
 from curation.models import ModelClient
 from curation.recipe import Recipe
@@ -136,9 +135,8 @@ class Asker:
         action = self.sampler.dialect.parse(reply)
         if not isinstance(action, Answer):
             return 0.0
-        return grade(
-            action.text, row["answers"], kind=row["answer_kind"], choices=row["choices"]
-        ).value
+        graders = self.job.recipe.graders
+        return graders.grade(action.text, row["answers"], row["answer_kind"], row["choices"]).value
 
 
 def _case(row: dict[str, Any], recipe: Recipe, gallery: Gallery) -> Case:

@@ -28,7 +28,7 @@ def exact(case: Case) -> Finding:
     What was misread off a clear crop teaches to misread; off a chart without labels nobody can do
     better. So this is a flag, for recipes to require.
     """
-    if case.answer_kind != "number" or not case.rollout.prediction:
+    if case.answer_kind not in ("number", "exact_number") or not case.rollout.prediction:
         return Finding(None, "no number is asked for")
     graded = number(case.rollout.prediction, case.answers, tolerance="0")
     return Finding(None if graded.value is None else graded.value > 0, graded.explanation)
