@@ -26,6 +26,10 @@ app.add_typer(sandbox_app, name="sandbox")
 RecipePath = Annotated[Path, typer.Argument(metavar="RECIPE", help="A recipe file (TOML).")]
 RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]
 
+BROKEN = 1
+"""Exit code of a check that found something."""
+SHOWN_FINDINGS = 100
+
 
 @app.command()
 def check(recipe: RecipePath) -> None:
@@ -172,6 +176,46 @@ def grade(
         from curation.runs import Run
 
         grade_again(Run(run), reporter(), only=grader)
+
+
+@app.command()
+def check_export(
+    folders: Annotated[
+        list[Path],
+        typer.Argument(metavar="DIR...", help="Exports that are trained on together."),
+    ],
+    target: Annotated[
+        str | None,
+        typer.Option(help="By default the target that the first of them was written for."),
+    ] = None,
+    processor: Annotated[
+        str | None, typer.Option(help="Folder of the model's processor, for exact token counts.")
+    ] = None,
+    max_prompt_tokens: Annotated[
+        int | None, typer.Option(min=1, help="Longest prompt, for RL targets.")
+    ] = None,
+    cutoff: Annotated[
+        int | None, typer.Option(min=1, help="Longest conversation, for SFT targets.")
+    ] = None,
+) -> None:
+    """Find all that a trainer would refuse, lose or trip over; exit code 1 if there is any."""
+    with told():
+        from collections import Counter
+
+        from curation.exporters import check_exports
+
+        broken: Counter[str] = Counter()
+        for finding in check_exports(
+            folders, target, processor=processor, max_prompt_tokens=max_prompt_tokens, cutoff=cutoff
+        ):
+            broken[finding.rule] += 1
+            if broken.total() <= SHOWN_FINDINGS:
+                print(f"{finding.where}: {finding.rule}: {finding.sentence}")
+        if broken:
+            told = ", ".join(f"{rule} {count}" for rule, count in broken.most_common())
+            print(f"the trainer's contract is broken: {told}", file=sys.stderr)
+            raise typer.Exit(BROKEN)
+        print("every rule holds on every row")
 
 
 def _show(run: Run) -> None:

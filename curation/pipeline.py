@@ -154,7 +154,7 @@ def export_target(run: Run, target: str, reporter: Reporter) -> str:
     """Write an export of a finished run; the sentence that says what it holds."""
     recipe = load_recipe(run.recipe_path)
     settings = [chosen for chosen in recipe.exports if chosen.target == target]
-    chosen = settings[0] if settings else Export(target, {})
+    chosen = settings[0] if settings else Export(target)
     get_target(target)
     with Job.open(recipe, run, reporter) as job:
         count = export(job, chosen)

@@ -9,6 +9,7 @@ from typing import Any
 
 import filters
 from curation.dialects import DIALECTS, Dialect, get_dialect
+from curation.exporters.settings import ExportSettings
 from curation.graders.assigned import Graders
 from curation.graders.judgement import STRUCTURED
 from curation.placebo import KINDS
@@ -273,7 +274,7 @@ class Export:
     """A target and its settings."""
 
     target: str
-    settings: Mapping[str, Any]
+    settings: ExportSettings = field(default_factory=ExportSettings)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

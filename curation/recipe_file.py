@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import filters
-from curation.errors import RecipeError
+from curation.errors import ExportError, RecipeError
+from curation.exporters import TARGETS, ExportSettings
+from curation.exporters.contract import contract_rules
 from curation.graders import GRADERS, JUDGE
 from curation.graders.assigned import Graders
 from curation.presets import PRESETS, Preset
@@ -40,7 +42,6 @@ TOOLS = {
     "search": "curation.tools.search:search",
     "image_search": "curation.tools.search:image_search",
 }
-EXPORTS = ("deepeyes", "deepeyes-v2", "verl", "verl-sft", "llamafactory")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,9 +211,15 @@ def _tool(table: Mapping[str, Any], where: str) -> Tool:
 def _exports(tables: Sequence[Mapping[str, Any]]) -> tuple[Export, ...]:
     exports = []
     for index, table in enumerate(tables):
-        target, settings = _taken(table, "target", f"exports[{index}]")
-        if target not in EXPORTS:
-            raise unknown("export target", target, EXPORTS, f"exports[{index}].target")
+        where = f"exports[{index}]"
+        target, rest = _taken(table, "target", where)
+        if target not in TARGETS:
+            raise unknown("export target", target, TARGETS, f"{where}.target")
+        settings = bind(ExportSettings, rest, where)
+        try:
+            contract_rules(TARGETS[target], settings)
+        except ExportError as error:
+            raise RecipeError(f"{where}: {error}") from None
         exports.append(Export(target, settings))
     return tuple(exports)
 
@@ -244,7 +251,7 @@ def resolved(recipe: Recipe) -> str:
         lines += _table("[[tools]]", {"name": tool.name, "use": tool.use, **tool.settings})
     lines += _table("[sandbox]", asdict(recipe.sandbox))
     for export in recipe.exports:
-        lines += _table("[[exports]]", {"target": export.target, **export.settings})
+        lines += _table("[[exports]]", {"target": export.target, **asdict(export.settings)})
     return "\n".join(lines) + "\n"
 
 

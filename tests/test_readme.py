@@ -28,9 +28,10 @@ def test_its_recipe_is_valid_in_place_of_the_demonstrations_sources_and_models()
 
 
 def test_every_command_is_mentioned_and_every_mentioned_command_exists() -> None:
-    commands = {command.name or command.callback.__name__ for command in app.registered_commands}
+    functions = [command.name or command.callback.__name__ for command in app.registered_commands]
+    commands = {name.replace("_", "-") for name in functions}
     commands |= {group.name for group in app.registered_groups}
-    assert set(re.findall(r"^toolsight (\w+)", README, re.MULTILINE)) == commands
+    assert set(re.findall(r"^toolsight ([\w-]+)", README, re.MULTILINE)) == commands
 
 
 @pytest.mark.parametrize("target", TARGETS)

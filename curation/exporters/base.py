@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -26,6 +26,36 @@ class ExportRow:
     """The recipe's tools, which it was measured with beside the dialect's own."""
     trajectory: Trajectory | None = None
     benefit: Benefit | None = None
+    policy: str = ""
+    """Name of the model that measured the sample."""
+    teacher: str = ""
+    """Name of the model that wrote the trajectory."""
+    split: str = "train"
+    decoded: bool = False
+    """Whether every image was decoded before and still has the bytes that it had then."""
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """What launch files speak of."""
+
+    train: Sequence[str]
+    """Names of the shards, in order."""
+    val: Sequence[str]
+    max_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Background:
+    """How a run made the rows; for the card."""
+
+    funnel: Sequence[Sequence[str]]
+    """Header and lines: what became of every row."""
+    recipe: str
+    """TOML, with every default written out."""
+    models: Mapping[str, str]
+    """Who answered, by arm."""
+    versions: Mapping[str, str]
 
 
 class Target(Protocol):
@@ -50,7 +80,19 @@ class Target(Protocol):
         ...
 
     @property
-    def SCHEMA(self) -> pa.Schema: ...
+    def SCHEMA(self) -> pa.Schema:
+        """Columns with the bytes of images in them."""
+        ...
+
+    @property
+    def FILES(self) -> bool:
+        """Whether the trainer reads images that lie beside the shards."""
+        ...
+
+    @property
+    def MAX_TOKENS(self) -> int | None:
+        """Longest row by default; None where length does not matter."""
+        ...
 
     @property
     def RULES(self) -> tuple[Rule, ...]:
@@ -66,7 +108,7 @@ class Target(Protocol):
         """One row of exactly the columns of SCHEMA."""
         ...
 
-    def files(self, shards: Sequence[str]) -> dict[str, str]:
+    def files(self, launch: Launch) -> dict[str, str]:
         """Names and texts of the files that start the trainer on these shards."""
         ...
 

@@ -7,9 +7,11 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from curation.exporters.base import ExportRow, Target
+import pyarrow as pa
+
+from curation.exporters.base import Background, ExportRow, Target
 from curation.exporters.checks import Complaint
-from curation.exporters.shards import Shard
+from curation.exporters.manifest import Manifest
 
 _FENCES = {"sh": "bash", "py": "python", "yaml": "yaml", "json": "json"}
 
@@ -35,6 +37,14 @@ class Tally:
         self.tools.update(tool.name for tool in example.tools)
         self.images += images
 
+    @property
+    def sources(self) -> list[str]:
+        return sorted({source for source, _, _ in self.mix})
+
+    @property
+    def licenses(self) -> list[str]:
+        return sorted({license for _, _, license in self.mix})
+
     def leave_out(self, complaint: Complaint) -> None:
         self.left_out[complaint.rule] += 1
 
@@ -42,53 +52,75 @@ class Tally:
 def card(
     target: Target,
     tally: Tally,
+    manifest: Manifest,
     *,
-    split: str,
-    shards: Sequence[Shard],
+    schema: pa.Schema,
     files: dict[str, str],
-    notes: Sequence[str],
+    background: Background | None,
 ) -> str:
-    """The whole README.md; `notes` are further sentences from whoever ran the export."""
-    rows = sum(shard.rows for shard in shards)
-    licenses = sorted({license for _, _, license in tally.mix})
+    """The whole README.md."""
+    rows = manifest.rows
     sections = [
-        _front_matter(split, licenses),
-        f"# Toolsight export for {target.NAME}\n\n{_summary(target, tally, rows, shards)}",
-        *(["\n".join(f"- {note}" for note in notes)] if notes else []),
+        _front_matter(target, manifest, tally.licenses),
+        f"# Toolsight export for {target.NAME}\n\n{_summary(target, tally, manifest)}",
         "## Rows\n\n" + _mix(tally),
-        "## Contract check\n\n" + _check(target, tally, rows),
-        "## Columns\n\n" + _table(("column", "Arrow type"), _columns(target)),
+        *([f"## Funnel\n\n{_funnel(background)}"] if background else []),
+        "## Contract check\n\n" + _check(manifest, tally, rows),
+        "## Columns\n\n" + _table(("column", "Arrow type"), _columns(schema)),
         "## Training\n\n" + _training(files),
         "## Known limits\n\n" + "\n".join(f"- {note}" for note in _limits(target, tally)),
         "## Provenance\n\n" + _PROVENANCE,
+        *([f"## How to reproduce\n\n{_reproduce(background)}"] if background else []),
     ]
     return "\n\n".join(sections) + "\n"
 
 
 _PROVENANCE = """\
-`records/provenance.parquet` has one row for every row here, in the same order: sample, source,
-origin, license, trajectory, image ids (SHA-256 of the exact bytes) and the counts of attempts and
-right answers without tools, with tools and on the oracle crop. `records/left_out.parquet` names
-every row that was left out, the rule and the reason. `export.json` is this page for programs."""
+`records/provenance.parquet` has one row for every row here, by split and position: sample, source,
+origin, license, models, hash of the system prompt, trajectory, image ids (SHA-256 of the exact
+bytes), and attempts, right answers and rates without tools, with tools and on the oracle crop.
+`records/left_out.parquet` names every row that was left out, the rule and the reason.
+`export.json` is this page for programs, `croissant.json` its metadata for catalogues."""
 
 
-def _front_matter(split: str, licenses: Sequence[str]) -> str:
-    """Metadata of the Hub; a mix of licenses is `other` there and told by the table."""
-    single = licenses[0].lower() if len(licenses) == 1 else "other"
-    license_id = single if re.fullmatch(r"[a-z0-9][a-z0-9.-]*", single) else "other"
-    return (
-        f"---\nlicense: {license_id}\ntask_categories:\n- visual-question-answering\nconfigs:\n"
-        f"- config_name: default\n  data_files:\n  - split: {split}\n"
-        f'    path: "{split}-*.parquet"\n---'
+def _funnel(background: Background) -> str:
+    header, *lines = background.funnel
+    return "When this was written, the run had made of the rows of its sources:\n\n" + _table(
+        header, lines
     )
 
 
-def _summary(target: Target, tally: Tally, rows: int, shards: Sequence[Shard]) -> str:
-    unit = "samples with prompts" if target.KIND == "rl" else "verified trajectories"
-    size = sum(shard.size for shard in shards) / 2**20
+def _reproduce(background: Background) -> str:
+    models = [(arm, name) for arm, name in background.models.items()]
+    versions = ", ".join(f"{name} {number}" for name, number in background.versions.items())
     return (
-        f"Rows: {rows:,} ({unit}). Images: {tally.images:,}, the bytes of their sources,"
-        f" unchanged. Parquet shards: {len(shards)} ({size:,.1f} MiB)."
+        "`records/recipe.toml` is the recipe, with every default; add your models' URLs, then"
+        f" `toolsight run records/recipe.toml`. Versions: {versions}.\n\n"
+        + _table(("arm", "model"), models)
+    )
+
+
+def _front_matter(target: Target, manifest: Manifest, licenses: Sequence[str]) -> str:
+    """Metadata of the Hub; a mix of licenses is `other` there and told by the table."""
+    single = licenses[0].lower() if len(licenses) == 1 else "other"
+    license_id = single if re.fullmatch(r"[a-z0-9][a-z0-9.-]*", single) else "other"
+    splits = list(dict.fromkeys(shard.split for shard in manifest.shards)) or ["train"]
+    files = "\n".join(f'  - split: {split}\n    path: "{split}-*.parquet"' for split in splits)
+    return (
+        f"---\nlicense: {license_id}\ntask_categories:\n- visual-question-answering\ntags:\n"
+        f"- toolsight\n- {target.NAME}\nconfigs:\n- config_name: default\n"
+        f"  data_files:\n{files}\n---"
+    )
+
+
+def _summary(target: Target, tally: Tally, manifest: Manifest) -> str:
+    unit = "samples" if target.KIND == "rl" else "verified trajectories"
+    shards, size = manifest.shards, sum(shard.size for shard in manifest.shards) / 2**20
+    val = sum(shard.rows for shard in shards if shard.split == "val")
+    held = f", of which {val:,} in the split val, which shares no image with train" if val else ""
+    return (
+        f"Rows: {manifest.rows:,} ({unit}){held}. Images: {tally.images:,}, the bytes of their"
+        f" sources, unchanged. Parquet shards: {len(shards)} ({size:,.1f} MiB)."
     )
 
 
@@ -107,20 +139,20 @@ def _mix(tally: Tally) -> str:
     return _table(("source", "category", "license", "rows"), rows)
 
 
-def _check(target: Target, tally: Tally, rows: int) -> str:
+def _check(manifest: Manifest, tally: Tally, rows: int) -> str:
     left_out = tally.left_out.total()
-    rules = ", ".join(rule.name for rule in target.RULES)
+    rules = ", ".join(manifest.rules)
     result = (
         f"Rows in: {rows + left_out:,}. Passed every rule and are here: {rows:,}."
-        f" Left out: {left_out:,}. Rules: {rules}, unique_index, row_size."
+        f" Left out: {left_out:,}. Rules: {rules}."
     )
     if not left_out:
         return result
     return result + "\n\n" + _table(("left out by", "rows"), tally.left_out.most_common())
 
 
-def _columns(target: Target) -> list[tuple[str, str]]:
-    return [(column.name, f"`{column.type}`") for column in target.SCHEMA]
+def _columns(schema: pa.Schema) -> list[tuple[str, str]]:
+    return [(column.name, f"`{column.type}`") for column in schema]
 
 
 def _training(files: dict[str, str]) -> str:

@@ -1,19 +1,20 @@
 """The contract check: every rule on every row, before an export becomes visible.
 
 A rule looks at a row as it would be written and answers with a sentence or with nothing. The
-sentence begins with the field and ends with the remedy. Rules common to all targets are here;
-those of one kind of target are in `rl_rules` and `sft_rules`; each target lists its own.
+sentence begins with the field and ends with the remedy. Rules about images and conversations are
+in `common_rules`, those of one kind of target in `rl_rules` and `sft_rules`; each target lists its
+own.
 """
 
 from __future__ import annotations
 
 import hashlib
 import io
-import re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path, PurePath
 from typing import Any, NamedTuple
 
 import pyarrow as pa
@@ -21,21 +22,14 @@ from PIL import Image as Pillow
 
 from curation.dialects.base import IMAGE
 
-MIN_SIDE = 28
-"""Pixels; one merged patch of the Qwen2.5-VL vision encoder."""
-MAX_ASPECT = 200
-"""From this ratio on, `smart_resize` of Qwen-VL raises."""
-
 _PYTHON: dict[pa.DataType, type] = {
     pa.string(): str,
     pa.binary(): bytes,
     pa.int64(): int,
     pa.bool_(): bool,
 }
-_DEEP_MODES = re.compile(r"I|F|I;16.*")
-_SPECIAL = re.compile(
-    r"<\|(?:im_start|im_end|endoftext|vision_start|vision_end|vision_pad|image_pad|video_pad)\|>"
-)
+_ORIENTATION = 0x0112
+"""The EXIF tag."""
 
 
 class Complaint(NamedTuple):
@@ -51,24 +45,43 @@ class Picture(NamedTuple):
     width: int
     height: int
     mode: str
+    upright: bool
+    """Whether its EXIF data asks for no rotation."""
 
 
 class Candidate:
-    """A row under check; its pictures are decoded once, and only if a rule asks for them."""
+    """A row under check; its pictures are opened once, and only if a rule asks for them."""
 
-    def __init__(self, row: dict[str, Any]) -> None:
+    def __init__(
+        self, row: dict[str, Any], folder: Path | None = None, *, decoded: bool = False
+    ) -> None:
         self.row = row
+        self._folder = folder
+        self._decoded = decoded
 
-    @property
+    @cached_property
     def chat(self) -> list[dict[str, str]]:
-        """The conversation: `prompt` of RL rows, `messages` of SFT rows."""
-        messages: list[dict[str, str]] = self.row["prompt" if "prompt" in self.row else "messages"]
-        return messages
+        """The conversation: `prompt` of RL rows, `messages` of SFT rows; parts are joined."""
+        messages = self.row.get("prompt") or self.row.get("messages") or []
+        return [message | {"content": joined(message["content"])} for message in messages]
 
     @cached_property
     def pictures(self) -> list[Picture | str]:
-        """Each image, or the decoder's complaint about it."""
-        return [picture(image["bytes"]) for image in self.row["images"]]
+        """Each image, or what is wrong with it."""
+        return [self._picture(image) for image in self.row["images"]]
+
+    def _picture(self, image: dict[str, Any] | str) -> Picture | str:
+        encoded = self._beside(image) if isinstance(image, str) else image["bytes"]
+        return encoded if isinstance(encoded, str) else picture(encoded, decoded=self._decoded)
+
+    def _beside(self, name: str) -> bytes | str:
+        """The bytes of an image that lies beside the shards, or why they cannot be had."""
+        if self._folder is None or PurePath(name).is_absolute() or ".." in PurePath(name).parts:
+            return f"the path {name!r} does not lead to a file of the export"
+        try:
+            return (self._folder / name).read_bytes()
+        except OSError as error:
+            return f"{name}: {error.strerror}"
 
     def turns(self, role: str) -> list[str]:
         """The contents of all turns of one role."""
@@ -91,15 +104,29 @@ class Rule:
 
 
 class ContractCheck:
-    """The rules of one target over the rows of one export."""
+    """The rules of one target over all rows that a trainer is given together."""
 
     def __init__(self, rules: Sequence[Rule]) -> None:
         self._rules = rules
         self._seen: set[bytes] = set()
 
-    def __call__(self, row: dict[str, Any], index: str) -> Complaint | None:
-        """The first rule that a row breaks; the row is remembered only if it breaks none."""
-        candidate = Candidate(row)
+    def __call__(
+        self,
+        row: dict[str, Any],
+        index: str,
+        *,
+        folder: Path | None = None,
+        decoded: bool = False,
+    ) -> Complaint | None:
+        """The first rule that a row breaks; the row is remembered only if it breaks none.
+
+        Args:
+            row: as it is, or would be, in a shard.
+            index: the identity that no other row may have.
+            folder: where image files lie that the row names.
+            decoded: the images are known to be sound, so that only their headers are read.
+        """
+        candidate = Candidate(row, folder, decoded=decoded)
         for rule in self._rules:
             if sentence := rule.find(candidate):
                 return Complaint(rule.name, sentence)
@@ -111,16 +138,25 @@ class ContractCheck:
         return None
 
 
-def picture(encoded: bytes) -> Picture | str:
+def joined(content: str | list[dict[str, str]]) -> str:
+    """A message as one text: parts of the type image become their placeholder."""
+    if isinstance(content, str):
+        return content
+    return "".join(IMAGE if part["type"] == "image" else part["text"] for part in content)
+
+
+def picture(encoded: bytes, *, decoded: bool = False) -> Picture | str:
     """Decode an image to its last pixel, since a cut-off file still has a sound header."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Pillow.DecompressionBombWarning)
             with Pillow.open(io.BytesIO(encoded)) as image:
-                found = Picture(image.width, image.height, image.mode)
-                # JPEG only: decoding at an eighth reads all the data in a fraction of the time.
-                image.draft(None, (1, 1))
-                image.load()
+                upright = image.getexif().get(_ORIENTATION, 1) == 1
+                found = Picture(image.width, image.height, image.mode, upright)
+                if not decoded:
+                    # JPEG only: decoding at an eighth reads all data in a fraction of the time.
+                    image.draft(None, (1, 1))
+                    image.load()
     except (OSError, ValueError, SyntaxError, Pillow.DecompressionBombError) as error:
         return str(error)
     return found
@@ -177,93 +213,3 @@ def one_of(column: str, allowed: Sequence[str]) -> Rule:
         return f"{column} is {value!r}, which the trainer does not know: it must be one of {known}"
 
     return Rule(column, find)
-
-
-def _images_present(candidate: Candidate) -> str | None:
-    if candidate.row["images"]:
-        return None
-    return "images is empty, and rows with and without images do not share a batch: drop the row"
-
-
-def _placeholder_count(candidate: Candidate) -> str | None:
-    placeholders = sum(message["content"].count(IMAGE) for message in candidate.chat)
-    images = len(candidate.row["images"])
-    if placeholders == images:
-        return None
-    return (
-        f"the conversation says {IMAGE} {placeholders} times for {images} images:"
-        f" reword a text that holds a literal {IMAGE}"
-    )
-
-
-def _placeholder_role(candidate: Candidate) -> str | None:
-    for role in ("system", "assistant"):
-        if any(IMAGE in content for content in candidate.turns(role)):
-            return f"a {role} turn holds {IMAGE}, which would stand for an image: reword it"
-    return None
-
-
-def _media_words(candidate: Candidate) -> str | None:
-    for message in candidate.chat:
-        for word in ("<video>", "<audio>"):
-            if word in message["content"]:
-                return f"a {message['role']} turn holds {word}, read as a placeholder: reword it"
-    return None
-
-
-def _special_tokens(candidate: Candidate) -> str | None:
-    for message in candidate.chat:
-        if found := _SPECIAL.search(message["content"]):
-            return f"a {message['role']} turn holds the control token {found[0]}: reword it"
-    return None
-
-
-def _image_decodes(candidate: Candidate) -> str | None:
-    for number, found in enumerate(candidate.pictures):
-        if isinstance(found, str):
-            return f"images[{number}] cannot be decoded ({found}): replace or drop it"
-    return None
-
-
-def _image_side(candidate: Candidate) -> str | None:
-    for field, found in candidate.sound():
-        if min(found.width, found.height) < MIN_SIDE:
-            return (
-                f"{field} is {found.width} by {found.height} pixels and no side may be below"
-                f" {MIN_SIDE}: enlarge it before it is measured"
-            )
-    return None
-
-
-def _image_aspect(candidate: Candidate) -> str | None:
-    for field, found in candidate.sound():
-        if max(found.width, found.height) >= MAX_ASPECT * min(found.width, found.height):
-            return (
-                f"{field} is {found.width} by {found.height} pixels and the sides' ratio must be"
-                f" below {MAX_ASPECT}: cut it into parts before it is measured"
-            )
-    return None
-
-
-def _image_mode(candidate: Candidate) -> str | None:
-    for field, found in candidate.sound():
-        if _DEEP_MODES.fullmatch(found.mode):
-            return (
-                f"{field} has pixels of the mode {found.mode}, which turn white when a trainer"
-                " converts them to RGB: store it with 8 bits a channel"
-            )
-    return None
-
-
-COMMON = (
-    Rule("images_present", _images_present),
-    Rule("placeholder_role", _placeholder_role),
-    Rule("placeholder_count", _placeholder_count),
-    Rule("media_words", _media_words),
-    Rule("special_tokens", _special_tokens),
-    Rule("image_decodes", _image_decodes),
-    Rule("image_side", _image_side),
-    Rule("image_aspect", _image_aspect),
-    Rule("image_mode", _image_mode),
-)
-"""Rules of every target; like all others they rely on `types` having passed."""

@@ -5,14 +5,14 @@ Columns, values and launch keys: its `rl_dataset.py`, `parallel_env.py`, `reward
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from curation.dialects import get_dialect
 from curation.dialects.base import IMAGE
-from curation.exporters.base import ExportRow
-from curation.exporters.checks import COMMON, one_of, types
-from curation.exporters.launch import TRAINER, fork_keys, launch_script, training_keys
+from curation.exporters.base import ExportRow, Launch
+from curation.exporters.checks import one_of
+from curation.exporters.common_rules import COMMON
+from curation.exporters.launch import RL_TOKENS, TRAINER, fork_keys, launch_script, training_keys
 from curation.exporters.rl import rl_columns, rl_schema, tool_prompt
 from curation.exporters.rl_rules import RL
 from schemas import Message, Sample
@@ -21,6 +21,8 @@ NAME = "deepeyes"
 KIND = "rl"
 DIALECT = "deepeyes"
 TOOLS: tuple[str, ...] = ()
+FILES = False
+MAX_TOKENS = RL_TOKENS
 ENV_NAME = "visual_toolbox_v2"
 
 MATH = "thinklite_eureka"
@@ -36,7 +38,6 @@ DATA_SOURCES = {
 
 SCHEMA = rl_schema("env_name")
 RULES = (
-    types(SCHEMA),
     one_of("data_source", ("vstar", "chart", MATH)),
     one_of("env_name", (ENV_NAME, "")),
     *COMMON,
@@ -71,10 +72,10 @@ def row(example: ExportRow, *, index: str, split: str) -> dict[str, Any]:
     return columns | {"env_name": "" if math else ENV_NAME}
 
 
-def files(shards: Sequence[str]) -> dict[str, str]:
+def files(launch: Launch) -> dict[str, str]:
     """The fork's launch with the keys on which these rows rely."""
     keys = [
-        *training_keys(shards),
+        *training_keys(launch),
         "data.max_response_length=20480",
         *fork_keys(turn_tokens=10240, max_turns=5),
     ]

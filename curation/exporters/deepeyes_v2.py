@@ -6,12 +6,12 @@ Columns, values and launch keys: its `rl_dataset.py`, `parallel_env.py`, `reward
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
-from curation.exporters.base import ExportRow
-from curation.exporters.checks import COMMON, one_of, types
-from curation.exporters.launch import TRAINER, fork_keys, launch_script, training_keys
+from curation.exporters.base import ExportRow, Launch
+from curation.exporters.checks import one_of
+from curation.exporters.common_rules import COMMON
+from curation.exporters.launch import RL_TOKENS, TRAINER, fork_keys, launch_script, training_keys
 from curation.exporters.rl import rl_columns, rl_schema, tool_prompt
 from curation.exporters.rl_rules import RL
 
@@ -19,6 +19,8 @@ NAME = "deepeyes-v2"
 KIND = "rl"
 DIALECT = "deepeyes-v2"
 TOOLS: tuple[str, ...] = ("search", "image_search")
+FILES = False
+MAX_TOKENS = RL_TOKENS
 ENV_NAME = "deepeyes_v2"
 
 DATA_SOURCES = {
@@ -32,7 +34,6 @@ DATA_SOURCES = {
 
 SCHEMA = rl_schema("env_name")
 RULES = (
-    types(SCHEMA),
     one_of("data_source", ("perception", "reason", "search")),
     one_of("env_name", (ENV_NAME,)),
     *COMMON,
@@ -56,10 +57,10 @@ def row(example: ExportRow, *, index: str, split: str) -> dict[str, Any]:
     return columns | {"env_name": ENV_NAME}
 
 
-def files(shards: Sequence[str]) -> dict[str, str]:
+def files(launch: Launch) -> dict[str, str]:
     """The fork's launch with the keys on which these rows rely."""
     keys = [
-        *training_keys(shards),
+        *training_keys(launch),
         "data.max_response_length=16384",
         *fork_keys(turn_tokens=8192, max_turns=9),
         """'actor_rollout_ref.rollout.agent.custom_stop=["</code>","</tool_call>"]'""",

@@ -4,6 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from curation.exporters.base import Launch
+
+RL_TOKENS = 8192
+"""Longest prompt in the published launches of DeepEyes and DeepEyesV2."""
+SFT_TOKENS = 20480
+"""Longest conversation; as long as a response in the published launch of DeepEyes."""
+
 TRAINER = "python3 -m verl.trainer.main_ppo"
 
 _HEAD = """\
@@ -20,20 +27,21 @@ def file_list(shards: Sequence[str]) -> str:
     return "[" + ",".join(f"$here/{name}" for name in shards) + "]"
 
 
-def training_keys(shards: Sequence[str]) -> list[str]:
+def training_keys(launch: Launch) -> list[str]:
     """What verl and its forks need to read the RL columns without losing rows unseen.
 
-    The first shard stands in for validation files, which the trainers insist on.
+    Where there is no validation split, the first shard stands in for its files, which the trainers
+    insist on.
     """
     return [
-        f'"data.train_files={file_list(shards)}"',
-        f'"data.val_files=${{VAL_FILES:-{file_list(shards[:1])}}}"',
+        f'"data.train_files={file_list(launch.train)}"',
+        f'"data.val_files=${{VAL_FILES:-{file_list(launch.val or launch.train[:1])}}}"',
         "data.prompt_key=prompt",
         "data.image_key=images",
         "data.return_raw_chat=True",
         "data.filter_overlong_prompts=True",
         "data.truncation=error",
-        "data.max_prompt_length=8192",
+        f"data.max_prompt_length={launch.max_tokens}",
     ]
 
 

@@ -1,4 +1,4 @@
-"""LLaMA-Factory 0.9.5: SFT rows in its sharegpt form, with images as bytes in Parquet."""
+"""LLaMA-Factory 0.9.5: SFT rows in its sharegpt form, in Parquet."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from pathlib import PurePath
 from typing import Any
 
-from curation.exporters.base import ExportRow
-from curation.exporters.checks import COMMON, types
+from curation.exporters.base import ExportRow, Launch
+from curation.exporters.common_rules import COMMON
+from curation.exporters.launch import SFT_TOKENS
 from curation.exporters.sft import SFT_SCHEMA, sft_row
 from curation.exporters.sft_rules import SFT
 
@@ -16,13 +17,15 @@ NAME = "llamafactory"
 KIND = "sft"
 DIALECT = None
 TOOLS: tuple[str, ...] = ()
+FILES = True
+MAX_TOKENS = SFT_TOKENS
 SCHEMA = SFT_SCHEMA
-RULES = (types(SCHEMA), *COMMON, *SFT)
+RULES = (*COMMON, *SFT)
 NOTES = (
     "Every shard is a data set of its own in `dataset_info.json`, since a folder may hold"
     " nothing but shards there; `train.yaml` names them all.",
     "Data sets with images as bytes and as paths cannot be in one run.",
-    "Rows longer than `cutoff_len` are cut without a word.",
+    "Rows longer than `cutoff_len` are cut without a word: do not lower what is set here.",
     "A lower `image_max_pixels` shrinks what the model sees, while boxes and code keep the pixels"
     " of the original.",
     "Templates for reasoning models (qwen3_vl) delete earlier thoughts unless told to preserve"
@@ -46,9 +49,9 @@ finetuning_type: full
 freeze_vision_tower: true
 freeze_multi_modal_projector: true
 dataset_dir: .
-dataset: {datasets}
-template: qwen2_vl
-cutoff_len: 20480
+dataset: {train}
+{val}template: qwen2_vl
+cutoff_len: {max_tokens}
 # 16384 visual tokens of 28 x 28 pixels: the limit that the RL trainers have, too.
 image_max_pixels: 12845056
 """
@@ -63,12 +66,15 @@ def _name(shard: str) -> str:
     return f"toolsight-{PurePath(shard).stem}"
 
 
-def files(shards: Sequence[str]) -> dict[str, str]:
+def files(launch: Launch) -> dict[str, str]:
     """The registration of the shards and a training configuration."""
     columns = {"messages": "messages", "images": "images"}
     form = {"formatting": "sharegpt", "columns": columns, "tags": _TAGS}
-    info = {_name(shard): {"file_name": shard} | form for shard in shards}
-    return {
-        "dataset_info.json": json.dumps(info, indent=2) + "\n",
-        "train.yaml": _YAML.format(datasets=",".join(info)),
-    }
+    info = {_name(shard): {"file_name": shard} | form for shard in (*launch.train, *launch.val)}
+    val = f"eval_dataset: {_names(launch.val)}\n" if launch.val else ""
+    config = _YAML.format(train=_names(launch.train), val=val, max_tokens=launch.max_tokens)
+    return {"dataset_info.json": json.dumps(info, indent=2) + "\n", "train.yaml": config}
+
+
+def _names(shards: Sequence[str]) -> str:
+    return ",".join(_name(shard) for shard in shards)

@@ -6,24 +6,28 @@ a folder of their own because trainers read every Parquet file beside the shards
 
 from __future__ import annotations
 
-from dataclasses import fields
+import hashlib
 from typing import Any
 
 import pyarrow as pa
 
 from curation.exporters.base import ExportRow
-from curation.exporters.checks import Complaint
-from schemas import Benefit
+from curation.exporters.checks import Candidate, Complaint
+from schemas import Benefit, arrow_schema
 
 FOLDER = "records"
 PROVENANCE = "provenance"
 LEFT_OUT = "left_out"
 
-_COUNTS = [field.name for field in fields(Benefit) if field.type == "int"]
+_MEASURED = [
+    pa.field(field.name, field.type) for field in arrow_schema(Benefit) if field.name != "sample_id"
+]
+"""Attempts, right answers and rates of every arm, and the benefit of tools."""
 
 PROVENANCE_SCHEMA = pa.schema(
     [
-        # Position over all shards in the order of their names, from 0.
+        ("split", pa.string()),
+        # Within the split, over its shards in the order of their names, from 0.
         ("position", pa.int64()),
         ("row_id", pa.string()),
         ("sample_id", pa.string()),
@@ -34,10 +38,14 @@ PROVENANCE_SCHEMA = pa.schema(
         ("category", pa.string()),
         # Of the rollouts that measured the sample, or of the trajectory.
         ("dialect", pa.string()),
+        ("policy", pa.string()),
+        ("teacher", pa.string()),
+        # SHA-256 of the system message; null where rows have none.
+        ("prompt_sha256", pa.string()),
         ("trajectory_id", pa.string()),
         ("rollout_id", pa.string()),
         ("image_ids", pa.list_(pa.string())),
-        *((name, pa.int64()) for name in _COUNTS),
+        *_MEASURED,
     ]
 )
 
@@ -51,12 +59,17 @@ LEFT_OUT_SCHEMA = pa.schema(
     ]
 )
 
+SCHEMAS = {PROVENANCE: PROVENANCE_SCHEMA, LEFT_OUT: LEFT_OUT_SCHEMA}
 
-def provenance_row(example: ExportRow, row_id: str, position: int) -> dict[str, Any]:
-    """One row of PROVENANCE_SCHEMA; counts are null where tool benefit was not measured."""
+
+def provenance_row(
+    example: ExportRow, row: dict[str, Any], row_id: str, position: int
+) -> dict[str, Any]:
+    """One row of PROVENANCE_SCHEMA; what was not measured, or has no model, is null."""
     sample, trajectory = example.sample, example.trajectory
-    counts = {name: getattr(example.benefit, name, None) for name in _COUNTS}
-    return counts | {
+    measured = {field.name: getattr(example.benefit, field.name, None) for field in _MEASURED}
+    return measured | {
+        "split": example.split,
         "position": position,
         "row_id": row_id,
         "sample_id": sample.sample_id,
@@ -66,10 +79,18 @@ def provenance_row(example: ExportRow, row_id: str, position: int) -> dict[str, 
         "license": sample.license,
         "category": sample.category,
         "dialect": trajectory.dialect if trajectory else example.dialect,
+        "policy": example.policy or None,
+        "teacher": example.teacher or None,
+        "prompt_sha256": _prompt_hash(row),
         "trajectory_id": trajectory.trajectory_id if trajectory else None,
         "rollout_id": trajectory.rollout_id if trajectory else None,
         "image_ids": list(trajectory.image_ids if trajectory else sample.image_ids),
     }
+
+
+def _prompt_hash(row: dict[str, Any]) -> str | None:
+    system = Candidate(row).turns("system")
+    return hashlib.sha256(system[0].encode()).hexdigest() if system else None
 
 
 def left_out_row(example: ExportRow, row_id: str, complaint: Complaint) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -10,10 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from curation.errors import ExportError
+from curation.exporters.manifest import MANIFEST
 from curation.tables import PARTIAL
-
-MANIFEST = "export.json"
-"""The file by which an export knows its own kind."""
 
 
 @contextmanager
@@ -24,7 +23,7 @@ def publishing(out: Path) -> Iterator[Path]:
     export left behind is put in order by the next one. One exporter a folder at a time.
 
     Raises:
-        ExportError: `out` exists and is no export.
+        ExportError: `out` exists and is no export, or the disk is full.
     """
     partial, old = _sibling(out, PARTIAL), _sibling(out, ".old")
     if old.exists() and not out.exists():
@@ -39,10 +38,14 @@ def publishing(out: Path) -> Iterator[Path]:
         if out.exists():
             out.rename(old)
         partial.rename(out)
-    except BaseException:
+    except BaseException as error:
         shutil.rmtree(partial, ignore_errors=True)
         if old.exists() and not out.exists():
             old.rename(out)
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise ExportError(
+                f"the disk of {out} is full, so nothing was written: make room and export again"
+            ) from error
         raise
     shutil.rmtree(old, ignore_errors=True)
 

@@ -1,8 +1,4 @@
-"""Parquet shards of one schema, written row by row with bounded memory.
-
-Sizes follow what the trainers' loaders survive: `datasets` combines row groups and overflows a
-32-bit offset at 2 GiB, and a nested column of more than that in one group cannot be read at all.
-"""
+"""Parquet shards of one schema, written row by row with bounded memory."""
 
 from __future__ import annotations
 
@@ -15,8 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from curation.errors import ExportError
+from curation.exporters.manifest import Shard
 
-MAX_GROUP_ROWS = 64
 _FOOTER_GROUP = 2**12
 """Bytes that a row group may take in the footer: some hundred for each of a dozen columns."""
 _FOOTER = 2**14
@@ -33,26 +29,11 @@ class Limits:
 
     def __post_init__(self) -> None:
         """Raises ExportError for limits that no shard can keep."""
-        if not 1 <= self.group_rows <= MAX_GROUP_ROWS:
-            raise ExportError(
-                f"group_rows is {self.group_rows}: choose 1 to {MAX_GROUP_ROWS}, since loaders"
-                " hold many row groups at once"
-            )
         if not 0 < 2 * self.group_bytes <= self.shard_bytes - _FOOTER:
             raise ExportError(
                 f"group_bytes is {self.group_bytes} and shard_bytes {self.shard_bytes}: a shard"
                 " must have room for at least two row groups and its footer"
             )
-
-
-@dataclass(frozen=True, slots=True)
-class Shard:
-    """A finished file."""
-
-    name: str
-    rows: int
-    size: int
-    """Bytes on disk."""
 
 
 class ShardWriter:
@@ -151,26 +132,3 @@ def row_bytes(value: object) -> int:
     if isinstance(value, bytes):
         return len(value)
     return len(value.encode(errors="replace")) if isinstance(value, str) else 8
-
-
-def check_layout(folder: Path, shards: list[Shard], schema: pa.Schema, limits: Limits) -> None:
-    """Read the footers of finished shards back and compare them with what was promised.
-
-    Raises:
-        ExportError: a shard has another schema, other rows or larger groups than it should.
-    """
-    for shard in shards:
-        with pq.ParquetFile(folder / shard.name) as file:
-            footer = file.metadata
-            groups = [footer.row_group(i) for i in range(footer.num_row_groups)]
-            sound = (
-                file.schema_arrow.equals(schema)
-                and footer.num_rows == shard.rows
-                and all(group.num_rows <= limits.group_rows for group in groups)
-                and shard.size <= limits.shard_bytes
-            )
-        if not sound:
-            raise ExportError(
-                f"{shard.name} was not written as it should be, so the export is not published:"
-                " check the disk and export again"
-            )

@@ -7,16 +7,16 @@ questions: both are written beside the shards.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from curation.dialects import get_dialect
-from curation.exporters.base import ExportRow
-from curation.exporters.checks import COMMON, one_of, types
-from curation.exporters.launch import TRAINER, launch_script, training_keys
+from curation.exporters.base import ExportRow, Launch
+from curation.exporters.checks import one_of
+from curation.exporters.common_rules import COMMON
+from curation.exporters.launch import RL_TOKENS, TRAINER, launch_script, training_keys
 from curation.exporters.rl import rl_columns, rl_schema, tool_prompt
 from curation.exporters.rl_rules import RL
 
@@ -24,6 +24,8 @@ NAME = "verl"
 KIND = "rl"
 DIALECT = "deepeyes"
 TOOLS: tuple[str, ...] = ()
+FILES = False
+MAX_TOKENS = RL_TOKENS
 AGENT_NAME = "tool_agent"
 TOOL = "image_zoom_in_tool"
 
@@ -40,7 +42,7 @@ EXTRA_INFO = pa.struct(
     ]
 )
 SCHEMA = rl_schema("agent_name", EXTRA_INFO)
-RULES = (types(SCHEMA), one_of("agent_name", (AGENT_NAME,)), *COMMON, *RL)
+RULES = (one_of("agent_name", (AGENT_NAME,)), *COMMON, *RL)
 NOTES = (
     "The system message describes the tool; a chat template that renders `tools` itself says it"
     " a second time: look at one rendered prompt first.",
@@ -72,10 +74,10 @@ def _tool_schema() -> str:
     return found[1]
 
 
-def files(shards: Sequence[str]) -> dict[str, str]:
+def files(launch: Launch) -> dict[str, str]:
     """Launch script, zoom tool with its configuration (JSON is YAML), and reward."""
     keys = [
-        *training_keys(shards),
+        *training_keys(launch),
         "data.max_response_length=20480",
         "actor_rollout_ref.rollout.multi_turn.enable=True",
         "actor_rollout_ref.rollout.multi_turn.format=hermes",

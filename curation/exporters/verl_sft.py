@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
-from curation.exporters.base import ExportRow
-from curation.exporters.checks import COMMON, types
-from curation.exporters.launch import file_list, launch_script
+from curation.exporters.base import ExportRow, Launch
+from curation.exporters.common_rules import COMMON
+from curation.exporters.launch import SFT_TOKENS, file_list, launch_script
 from curation.exporters.sft import SFT_SCHEMA, sft_row
 from curation.exporters.sft_rules import SFT
 
@@ -15,8 +14,10 @@ NAME = "verl-sft"
 KIND = "sft"
 DIALECT = None
 TOOLS: tuple[str, ...] = ()
+FILES = False
+MAX_TOKENS = SFT_TOKENS
 SCHEMA = SFT_SCHEMA
-RULES = (types(SCHEMA), *COMMON, *SFT)
+RULES = (*COMMON, *SFT)
 NOTES = (
     "There is no `tools` column: the system message describes the tools, and calls and"
     " observations are text, so that no chat template can drop them.",
@@ -31,12 +32,13 @@ def row(example: ExportRow, *, index: str, split: str) -> dict[str, Any]:
     return sft_row(example)
 
 
-def files(shards: Sequence[str]) -> dict[str, str]:
+def files(launch: Launch) -> dict[str, str]:
     """The launch with the keys on which these rows rely."""
     keys = [
-        f'"data.train_files={file_list(shards)}"',
+        f'"data.train_files={file_list(launch.train)}"',
+        *([f'"data.val_files={file_list(launch.val)}"'] if launch.val else []),
         "data.messages_key=messages",
-        "data.max_length=20480",
+        f"data.max_length={launch.max_tokens}",
         "data.truncation=error",
     ]
     return {"train.sh": launch_script(_COMMAND, keys, model="model.path")}

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from PIL import Image as Pillow
 
-from curation.exporters import TARGETS, ExportRow, get_target
-from curation.exporters.checks import Complaint, ContractCheck
+from curation.exporters import TARGETS, ExportRow, ExportSettings, get_target
+from curation.exporters.checks import Complaint, ContractCheck, Rule
+from curation.exporters.contract import contract_rules
 
 MakeImage = Callable[..., bytes]
 MakeRow = Callable[..., ExportRow]
@@ -30,7 +31,11 @@ def unbroken(make_row: MakeRow) -> Callable[[str], Row]:
 
 
 def complaint(target: str, row: Row) -> Complaint | None:
-    return ContractCheck(get_target(target).RULES)(row, "row-1")
+    return ContractCheck(rules(target))(row, "row-1")
+
+
+def rules(target: str) -> tuple[Rule, ...]:
+    return contract_rules(get_target(target), ExportSettings())
 
 
 def first_user(row: Row) -> Row:
@@ -187,7 +192,7 @@ def test_conversation_without_turns_asks_for_a_trajectory(unbroken: Callable[[st
 
 
 def test_index_is_taken_by_rows_that_pass_only(unbroken: Callable[[str], Row]) -> None:
-    check = ContractCheck(get_target("deepeyes").RULES)
+    check = ContractCheck(rules("deepeyes"))
     row, broken = unbroken("deepeyes"), unbroken("deepeyes")
     set_image(broken, b"no image")
     assert check(broken, "row-1") is not None

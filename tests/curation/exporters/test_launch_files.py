@@ -18,7 +18,7 @@ import yaml  # type: ignore[import-untyped]
 from PIL import Image as Pillow
 
 from curation.dialects import get_dialect
-from curation.exporters import ExportRow, write_export
+from curation.exporters import ExportRow, ExportSettings, write_export
 
 MakeRow = Callable[..., ExportRow]
 Export = Callable[..., Path]
@@ -31,7 +31,8 @@ def export(tmp_path: Path, make_row: MakeRow) -> Export:
     def make(target: str) -> Path:
         out = tmp_path / "my exports" / target
         rows = (make_row(target, number) for number in range(40))
-        write_export(target, rows, out, group_rows=2, shard_bytes=60_000, group_bytes=20_000)
+        settings = ExportSettings(group_rows=2, shard_bytes=60_000, group_bytes=20_000)
+        write_export(target, rows, out, settings)
         assert len(list(out.glob("train-*.parquet"))) > 1
         return out
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from curation.errors import ExportError
-from curation.exporters.publish import MANIFEST, publishing
+from curation.exporters.manifest import MANIFEST
+from curation.exporters.publish import publishing
 
 
 def publish(out: Path, text: str) -> None:

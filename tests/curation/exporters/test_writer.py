@@ -2,31 +2,38 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 
 from curation.errors import ExportError
-from curation.exporters import TARGETS, ExportRow, get_target, write_export
+from curation.exporters import (
+    TARGETS,
+    Background,
+    ExportRow,
+    ExportSettings,
+    get_target,
+    write_export,
+)
 from curation.tools import Tool, zoom
 
 MakeImage = Callable[..., bytes]
 MakeRow = Callable[..., ExportRow]
 
 
-class Sizes(TypedDict, total=False):
-    shard_bytes: int
-    group_rows: int
-    group_bytes: int
+SMALL = ExportSettings(shard_bytes=60_000, group_bytes=20_000)
+SMALLER = replace(SMALL, group_rows=4)
 
 
-SMALL: Sizes = {"shard_bytes": 60_000, "group_bytes": 20_000}
-SMALLER: Sizes = {**SMALL, "group_rows": 4}
+BACKGROUND = Background(
+    [("rows", "all"), ("kept: rl", "4")], "seed = 1\n", {"direct": "a-model"}, {}
+)
 
 
 def read(folder: Path) -> list[dict[str, Any]]:
@@ -56,9 +63,7 @@ def test_datasets_loads_the_shards(tmp_path: Path, make_row: MakeRow, target: st
     from datasets import load_dataset
 
     out = tmp_path / target
-    summary = write_export(
-        target, (make_row(target, number) for number in range(40)), out, **SMALLER
-    )
+    summary = write_export(target, (make_row(target, number) for number in range(40)), out, SMALLER)
     assert len(summary.shards) > 1
     files = [str(out / shard.name) for shard in summary.shards]
     loaded = load_dataset(
@@ -74,14 +79,15 @@ def test_datasets_loads_the_shards(tmp_path: Path, make_row: MakeRow, target: st
 def test_folder_loads_by_its_card_alone(tmp_path: Path, make_row: MakeRow) -> None:
     from datasets import load_dataset
 
-    write_export("deepeyes", [make_row("deepeyes")], tmp_path / "out", split="validation")
+    rows = [make_row("deepeyes"), replace(make_row("deepeyes", 2), split="val")]
+    write_export("deepeyes", rows, tmp_path / "out")
     loaded = load_dataset(str(tmp_path / "out"), cache_dir=str(tmp_path / "cache"))
-    assert {name: len(rows) for name, rows in loaded.items()} == {"validation": 1}
+    assert {name: len(rows) for name, rows in loaded.items()} == {"train": 1, "val": 1}
 
 
 def test_shards_share_one_schema_and_keep_their_limits(tmp_path: Path, make_row: MakeRow) -> None:
     rows = (make_row("verl", number) for number in range(50))
-    summary = write_export("verl", rows, tmp_path / "out", **SMALLER)
+    summary = write_export("verl", rows, tmp_path / "out", SMALLER)
     footers = [pq.ParquetFile(tmp_path / "out" / shard.name) for shard in summary.shards]
     assert len(footers) > 2
     assert all(footer.schema_arrow.equals(get_target("verl").SCHEMA) for footer in footers)
@@ -93,7 +99,7 @@ def test_shards_share_one_schema_and_keep_their_limits(tmp_path: Path, make_row:
     assert sum(sizes) == 50
     assert max(sizes) == 4
     assert all((tmp_path / "out" / s.name).stat().st_size == s.size for s in summary.shards)
-    assert max(shard.size for shard in summary.shards) <= SMALL["shard_bytes"]
+    assert max(shard.size for shard in summary.shards) <= SMALL.shard_bytes
 
 
 def test_rows_reach_the_disk_while_more_are_coming(tmp_path: Path, make_row: MakeRow) -> None:
@@ -105,7 +111,7 @@ def test_rows_reach_the_disk_while_more_are_coming(tmp_path: Path, make_row: Mak
             written.append(sum(p.stat().st_size for p in partial.glob("train-*.parquet")))
             yield make_row("verl", number)
 
-    write_export("verl", rows(), tmp_path / "out", group_rows=8)
+    write_export("verl", rows(), tmp_path / "out", ExportSettings(group_rows=8))
     assert written[0] == 0
     assert 0 < written[12] < written[24] < written[39]
 
@@ -114,7 +120,7 @@ def test_row_groups_are_closed_by_bytes_too(tmp_path: Path, make_row: MakeRow) -
     picture = bytes(make_row("deepeyes").images[0])
     heavy = picture + bytes(6_000)
     rows = [make_row("deepeyes", number, images=[heavy]) for number in range(7)]
-    summary = write_export("deepeyes", rows, tmp_path / "out", **SMALL)
+    summary = write_export("deepeyes", rows, tmp_path / "out", SMALL)
     file = pq.ParquetFile(tmp_path / "out" / summary.shards[0].name)
     assert [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)] == [2, 2, 2, 1]
 
@@ -132,7 +138,7 @@ def test_bad_rows_are_left_out_with_their_reason(
         make_row("deepeyes", 7, images=[make_image() + bytes(30_000)]),
         make_row("deepeyes", 1),
     ]
-    summary = write_export("deepeyes", rows, tmp_path / "out", **SMALL)
+    summary = write_export("deepeyes", rows, tmp_path / "out", SMALL)
     reasons = [
         "image_side",
         "image_decodes",
@@ -198,10 +204,12 @@ def test_card_tells_counts_licenses_and_launch(
 ) -> None:
     rows = [make_row(target, n, license=f"L{n % 2}") for n in range(4)]
     rows.append(make_row(target, 9, images=[make_image(20, 20)]))
-    summary = write_export(target, rows, tmp_path / "out", notes=["Run: demo."])
+    summary = write_export(target, rows, tmp_path / "out", background=BACKGROUND)
     card = (tmp_path / "out" / "README.md").read_text()
     for line in (
-        "- Run: demo.",
+        "| kept: rl | 4 |",
+        "| direct | a-model |",
+        "toolsight run records/recipe.toml",
         "| charts | chart | L0 | 2 |",
         "Rows in: 5. Passed every rule and are here: 4. Left out: 1.",
         "| image_side | 1 |",
@@ -261,7 +269,7 @@ def test_interrupted_export_leaves_nothing(
 ) -> None:
     rows = interrupted([make_row("verl", number) for number in range(40)], error)
     with pytest.raises(type(error)):
-        write_export("verl", rows, tmp_path / "exports" / "verl", **SMALL)
+        write_export("verl", rows, tmp_path / "exports" / "verl", SMALL)
     assert list((tmp_path / "exports").iterdir()) == []
 
 
@@ -277,7 +285,7 @@ def test_interrupted_export_keeps_the_earlier_one(tmp_path: Path, make_row: Make
 
 def test_export_again_replaces_all_of_the_earlier_one(tmp_path: Path, make_row: MakeRow) -> None:
     out = tmp_path / "verl"
-    first = write_export("verl", (make_row("verl", n) for n in range(50)), out, **SMALLER)
+    first = write_export("verl", (make_row("verl", n) for n in range(50)), out, SMALLER)
     assert len(first.shards) > 1
     write_export("verl", [make_row("verl", 99)], out)
     assert [path.name for path in out.glob("*.parquet")] == ["train-00000.parquet"]
@@ -292,8 +300,40 @@ def test_folder_of_somebody_else_is_refused(tmp_path: Path, make_row: MakeRow) -
     assert (tmp_path / "notes.txt").read_text() == "mine"
 
 
-@pytest.mark.parametrize("limits", [{"group_rows": 65}, {"group_rows": 0}, {"shard_bytes": 1000}])
-def test_impossible_limits_are_refused(tmp_path: Path, make_row: MakeRow, limits: Sizes) -> None:
-    with pytest.raises(ExportError, match=r"group_rows is|shard_bytes 1000"):
-        write_export("verl", [make_row("verl")], tmp_path / "out", **limits)
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"group_rows": 65}, "group_rows is 65"),
+        ({"group_rows": 0}, "group_rows is 0"),
+        ({"shard_bytes": 1 << 31}, "loaders fail beyond"),
+        ({"images": "folder"}, "write inline or files"),
+        ({"val_share": 1.0}, "from 0 to below 1"),
+        ({"min_side": 8}, "no image below 28"),
+        ({"max_tokens": 0}, "a positive number"),
+    ],
+)
+def test_impossible_settings_are_refused(settings: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        ExportSettings(**settings)
+
+
+@pytest.mark.parametrize(
+    ("target", "settings", "sentence"),
+    [
+        ("verl", ExportSettings(shard_bytes=1000, group_bytes=999), "shard_bytes 1000"),
+        ("verl", ExportSettings(images="files"), "verl cannot read images beside"),
+    ],
+)
+def test_settings_that_a_target_cannot_keep_are_refused(
+    tmp_path: Path, make_row: MakeRow, target: str, settings: ExportSettings, sentence: str
+) -> None:
+    with pytest.raises(ExportError, match=sentence):
+        write_export(target, [make_row(target)], tmp_path / "out", settings)
     assert not (tmp_path / "out").exists()
+
+
+def test_full_disk_is_told_in_one_sentence(tmp_path: Path, make_row: MakeRow) -> None:
+    full = OSError(errno.ENOSPC, "No space left on device")
+    with pytest.raises(ExportError, match="is full, so nothing was written"):
+        write_export("verl", interrupted([make_row("verl")], full), tmp_path / "verl")
+    assert list(tmp_path.iterdir()) == []
