@@ -67,7 +67,7 @@ def card(
         *([f"## Funnel\n\n{_funnel(background)}"] if background else []),
         "## Contract check\n\n" + _check(manifest, tally, rows),
         "## Columns\n\n" + _table(("column", "Arrow type"), _columns(schema)),
-        "## Training\n\n" + _training(files),
+        "## Training\n\n" + _training(files, rows),
         "## Known limits\n\n" + "\n".join(f"- {note}" for note in _limits(target, tally)),
         "## Provenance\n\n" + _PROVENANCE,
         *([f"## How to reproduce\n\n{_reproduce(background)}"] if background else []),
@@ -155,13 +155,15 @@ def _columns(schema: pa.Schema) -> list[tuple[str, str]]:
     return [(column.name, f"`{column.type}`") for column in schema]
 
 
-def _training(files: dict[str, str]) -> str:
+def _training(files: dict[str, str], rows: int) -> str:
     """The launch files in full; they lie beside this page, too."""
+    if not rows:
+        return "There are no rows to train on."
     parts = []
     for name, text in files.items():
         fence = _FENCES[name.rpartition(".")[2]]
         parts.append(f"`{name}`:\n\n```{fence}\n{text}```")
-    return "\n\n".join(parts) or "There are no rows to train on."
+    return "\n\n".join(parts) or "`datasets.load_dataset(folder)` reads what is here."
 
 
 def _limits(target: Target, tally: Tally) -> list[str]:

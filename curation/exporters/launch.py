@@ -16,7 +16,7 @@ TRAINER = "python3 -m verl.trainer.main_ppo"
 _HEAD = """\
 #!/usr/bin/env bash
 # The keys on which these shards rely; batch sizes and machines are yours to add:
-#   ./train.sh {model}=... trainer.n_gpus_per_node=8
+#   ./train.sh {example}
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 """
@@ -60,5 +60,17 @@ def fork_keys(*, turn_tokens: int, max_turns: int) -> list[str]:
 def launch_script(
     command: str, keys: Sequence[str], *, model: str = "actor_rollout_ref.model.path"
 ) -> str:
-    """One bash script; whatever it is called with is passed on. `model` is the model's key."""
-    return _HEAD.replace("{model}", model) + " \\\n  ".join([command, *keys, '"$@"']) + "\n"
+    """A script with Hydra keys; `model` is the model's key."""
+    return shell_script(command, keys, example=f"{model}=... trainer.n_gpus_per_node=8")
+
+
+def shell_files(shards: Sequence[str]) -> str:
+    """The shards as arguments of a shell command."""
+    return " ".join(f'"$here/{name}"' for name in shards)
+
+
+def shell_script(command: str, arguments: Sequence[str], *, example: str) -> str:
+    """One bash script; whatever it is called with, such as `example`, is passed on."""
+    return (
+        _HEAD.replace("{example}", example) + " \\\n  ".join([command, *arguments, '"$@"']) + "\n"
+    )

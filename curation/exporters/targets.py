@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from curation.errors import ExportError
-from curation.exporters import deepeyes, deepeyes_v2, llamafactory, verl, verl_sft
+from curation.exporters import (
+    deepeyes,
+    deepeyes_v2,
+    hub,
+    llamafactory,
+    ms_swift,
+    trl,
+    verl,
+    verl_sft,
+)
 from curation.exporters.base import Target
 
 TARGETS: dict[str, Target] = {
-    target.NAME: target for target in (deepeyes, deepeyes_v2, verl, verl_sft, llamafactory)
+    target.NAME: target
+    for target in (deepeyes, deepeyes_v2, verl, verl_sft, llamafactory, ms_swift, trl, hub)
 }
 
 

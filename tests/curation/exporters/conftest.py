@@ -28,7 +28,9 @@ def digest(data: bytes) -> str:
 def encode(width: int = 64, height: int = 64, *, seed: int = 0, form: str = "PNG") -> bytes:
     """A picture that no other seed has."""
     buffer = io.BytesIO()
-    Pillow.new("RGB", (width, height), (seed % 256, seed // 256, 77)).save(buffer, format=form)
+    Pillow.new("RGB", (width, height), (seed % 256, seed // 256, 77)).save(
+        buffer, format=form, **({"lossless": True} if form == "WEBP" else {})
+    )
     return buffer.getvalue()
 
 

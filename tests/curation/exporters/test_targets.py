@@ -10,6 +10,7 @@ import pytest
 from curation.dialects import get_dialect
 from curation.errors import ExportError
 from curation.exporters import TARGETS, ExportRow, get_target
+from curation.exporters.checks import joined
 
 MakeImage = Callable[..., bytes]
 MakeRow = Callable[..., ExportRow]
@@ -30,7 +31,20 @@ CONTRACT_TYPES: dict[str, dict[str, str]] = {
     },
 }
 CONTRACT_TYPES["deepeyes-v2"] = CONTRACT_TYPES["deepeyes"]
-CONTRACT_TYPES["llamafactory"] = CONTRACT_TYPES["verl-sft"]
+CONTRACT_TYPES["llamafactory"] = CONTRACT_TYPES["ms-swift"] = CONTRACT_TYPES["verl-sft"]
+CONTRACT_TYPES["trl"] = CONTRACT_TYPES["verl-sft"] | {
+    "messages": "list<item: struct<role: string,"
+    " content: list<item: struct<type: string, text: string>>>>"
+}
+CONTRACT_TYPES["hub"] = {
+    "id": "string",
+    "images": CONTRACT_TYPES["verl-sft"]["images"],
+    **dict.fromkeys(
+        ("question", "answer_kind", "category", "source", "license", "origin"), "string"
+    ),
+    **dict.fromkeys(("answers", "choices"), "list<item: string>"),
+    **dict.fromkeys(("direct_attempts", "direct_right", "tools_attempts", "tools_right"), "int64"),
+}
 CONTRACT_TYPES["verl"] = {
     ("agent_name" if name == "env_name" else name): kind
     for name, kind in CONTRACT_TYPES["deepeyes"].items()
@@ -44,7 +58,8 @@ CONTRACT_TYPES["verl"] = {
 def test_schema_has_the_columns_and_types_of_the_contract(name: str) -> None:
     schema = get_target(name).SCHEMA
     assert {column.name: str(column.type) for column in schema} == CONTRACT_TYPES[name]
-    assert schema.metadata is None
+    # Only people look at the hub's shards; trainers cannot join shards that carry features.
+    assert (schema.metadata is None) == (name != "hub")
 
 
 @pytest.mark.parametrize(
@@ -107,7 +122,7 @@ def test_rl_row_takes_the_gold_answer_and_not_the_trajectorys_images(make_row: M
     }
 
 
-@pytest.mark.parametrize("target", ["verl-sft", "llamafactory"])
+@pytest.mark.parametrize("target", ["verl-sft", "llamafactory", "ms-swift"])
 def test_sft_row_is_the_verified_conversation(make_row: MakeRow, target: str) -> None:
     example = make_row(target)
     row = get_target(target).row(example, index="a", split="train")
@@ -115,6 +130,25 @@ def test_sft_row_is_the_verified_conversation(make_row: MakeRow, target: str) ->
     told = [(message["role"], message["content"]) for message in row["messages"]]
     assert told == [(message.role, message.content) for message in example.trajectory.messages]
     assert [image["bytes"] for image in row["images"]] == example.images
+
+
+def test_trl_row_says_where_each_image_stands(make_row: MakeRow) -> None:
+    example = make_row("trl")
+    plain = get_target("verl-sft").row(example, index="a", split="train")
+    row = get_target("trl").row(example, index="a", split="train")
+    assert row["images"] == plain["images"]
+    for parts, message in zip(row["messages"], plain["messages"], strict=True):
+        assert joined(parts["content"]) == message["content"]
+        assert {part["type"] for part in parts["content"]} <= {"image", "text"}
+    assert row["messages"][1]["content"][0] == {"type": "image", "text": ""}
+
+
+def test_hub_row_is_the_sample_with_its_counts(make_row: MakeRow) -> None:
+    example = make_row("hub", number=5)
+    row = get_target("hub").row(example, index="id-5", split="train")
+    assert row["answers"] == ["5", "5.0"]
+    assert (row["direct_attempts"], row["direct_right"], row["tools_right"]) == (8, 2, 6)
+    assert row["images"] == [{"bytes": example.images[0], "path": None}]
 
 
 def test_unknown_target_names_the_known_ones() -> None:

@@ -36,6 +36,11 @@ BACKGROUND = Background(
 )
 
 
+def is_picture(value: Any) -> bool:
+    """Bytes, or what the Image feature of the target hub has made of them."""
+    return bool(value["bytes"] if isinstance(value, dict) else value.size)
+
+
 def read(folder: Path) -> list[dict[str, Any]]:
     paths = sorted(folder.glob("train-*.parquet"))
     return [row for path in paths for row in pq.read_table(path).to_pylist()]
@@ -73,7 +78,7 @@ def test_datasets_loads_the_shards(tmp_path: Path, make_row: MakeRow, target: st
     assert loaded.column_names == get_target(target).SCHEMA.names
     assert loaded.data.schema.remove_metadata().equals(get_target(target).SCHEMA)
     # An image with null bytes would come back as another type or value here.
-    assert all(image["bytes"] for row in loaded for image in row["images"])
+    assert all(is_picture(image) for row in loaded for image in row["images"])
 
 
 def test_folder_loads_by_its_card_alone(tmp_path: Path, make_row: MakeRow) -> None:

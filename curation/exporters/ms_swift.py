@@ -1,0 +1,44 @@
+"""ms-swift 4: SFT rows in its standard form, images as bytes or as files beside the shards."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from curation.exporters.base import ExportRow, Launch
+from curation.exporters.common_rules import COMMON
+from curation.exporters.launch import SFT_TOKENS, shell_files, shell_script
+from curation.exporters.sft import SFT_SCHEMA, sft_row
+from curation.exporters.sft_rules import SFT
+
+NAME = "ms-swift"
+KIND = "sft"
+DIALECT = None
+TOOLS: tuple[str, ...] = ()
+FILES = True
+MAX_TOKENS = SFT_TOKENS
+SCHEMA = SFT_SCHEMA
+RULES = (*COMMON, *SFT)
+NOTES = (
+    "`--strict true` stops at a row that cannot be read; by default it is dropped with a log line.",
+    "Rows longer than `--max_length` are deleted by default (`truncation_strategy`).",
+    "`MAX_PIXELS` is set to 16384 visual tokens of 28 x 28 pixels; a lower one shrinks what the"
+    " model sees, while boxes and code keep the pixels of the original.",
+)
+
+
+def row(example: ExportRow, *, index: str, split: str) -> dict[str, Any]:
+    """One trajectory; columns as SCHEMA. Its id is told by the provenance."""
+    return sft_row(example)
+
+
+def files(launch: Launch) -> dict[str, str]:
+    """The launch with the keys on which these rows rely."""
+    keys = [
+        f"--dataset {shell_files(launch.train)}",
+        *([f"--val_dataset {shell_files(launch.val)}"] if launch.val else []),
+        f"--max_length {launch.max_tokens}",
+        "--strict true",
+        "--freeze_vit true",
+    ]
+    command = 'MAX_PIXELS=12845056 ROOT_IMAGE_DIR="$here" swift sft'
+    return {"train.sh": shell_script(command, keys, example="--model ...")}
