@@ -12,6 +12,7 @@ from curation.errors import RunError
 from curation.exporters import Background, ExportRow, get_target, write_export
 from curation.exporters.splits import held_out
 from curation.funnel import read_funnel
+from curation.images import ImageStore
 from curation.job import Job
 from curation.manifest import Exported, read_manifest, usage, versions
 from curation.recipe import Export, Recipe
@@ -119,22 +120,22 @@ def _samples(run: Run, query: str, dialect: str, tools: tuple[Tool, ...]) -> Ite
     for row in query_rows(run, f"SELECT * {query}", rows=_BATCH):
         sample = from_dict(Sample, row)
         # The stage `measure` decoded these images; only their bytes may have changed since.
-        images = [_unchanged(run, image_id) for image_id in sample.image_ids]
+        images = [unchanged(run.images, image_id) for image_id in sample.image_ids]
         benefit, policy = from_dict(Benefit, row), row["policy"] or ""
         yield ExportRow(
             sample, images, dialect, tools, benefit=benefit, policy=policy, decoded=True
         )
 
 
-def _unchanged(run: Run, image_id: str) -> bytes:
+def unchanged(images: ImageStore, image_id: str) -> bytes:
     """An image's bytes as they were taken in.
 
     Raises:
         RunError: the file has other bytes now.
     """
-    encoded = run.images.read(image_id)
+    encoded = images.read(image_id)
     if hashlib.sha256(encoded).hexdigest() != image_id:
-        raise RunError(f"{run.images.path(image_id)} was changed: restore it from a copy")
+        raise RunError(f"{images.path(image_id)} was changed: restore it from a copy")
     return encoded
 
 
@@ -142,7 +143,7 @@ def _trajectories(run: Run, query: str) -> Iterator[ExportRow]:
     columns = "trajectories, samples, benefits, teacher"
     for row in query_rows(run, f"SELECT {columns} {query}", rows=_BATCH):
         trajectory = from_dict(Trajectory, row["trajectories"])
-        images = [_unchanged(run, image_id) for image_id in trajectory.image_ids]
+        images = [unchanged(run.images, image_id) for image_id in trajectory.image_ids]
         known = row["benefits"] and row["benefits"]["sample_id"]
         yield ExportRow(
             from_dict(Sample, row["samples"]),

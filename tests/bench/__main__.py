@@ -8,10 +8,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from curation.embedded import CHECKPOINT
-from tests.bench import busy, curtail, direct, estimates, grade, sandbox, scale, search, verify
+from tests.bench import busy, curtail, direct, estimates, export, grade, sandbox, scale, search, verify
 from tests.bench.figure import Figure
 
-NAMES = ("direct", "scale", "search", "curtail", "estimates", "sandbox", "busy", "verify", "grade")
+NAMES = ("direct", "scale", "search", "curtail", "estimates", "sandbox", "busy", "verify", "grade", "export")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -33,6 +33,7 @@ def parser() -> argparse.ArgumentParser:
     for pure in (curtail, estimates):
         name = pure.__name__.rpartition(".")[2]
         _add_simulated(commands.add_parser(name, help=pure.__doc__, description=pure.__doc__))
+    _add_export(commands.add_parser("export", help=export.__doc__, description=export.__doc__))
     return top
 
 
@@ -85,6 +86,11 @@ def _add_simulated(command: argparse.ArgumentParser) -> None:
     command.add_argument("--samples", type=int, default=10_000, help="samples a pool (10000)")
 
 
+def _add_export(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--gib", type=float, default=2.0, help="bytes of images (2)")
+    command.add_argument("--folder", type=Path, help="where to write; by default the temporary one")
+
+
 def figures(options: argparse.Namespace) -> Iterator[Figure]:
     """What one benchmark measures."""
     if options.name == "direct":
@@ -108,6 +114,9 @@ def figures(options: argparse.Namespace) -> Iterator[Figure]:
     elif options.name == "grade":
         yield from grade.measure(options.count, options.rounds)
     elif options.name == "scale":
+    elif options.name == "export":
+        yield from export.measure(gib=options.gib, folder=options.folder)
+    else:
         yield from scale.measure(options.samples, keep=options.keep)
     elif options.name == "curtail":
         yield from curtail.measure(options.samples)

@@ -95,9 +95,21 @@ def test_a_bar_is_a_floor_or_a_ceiling(value: float, ceiling: bool, met: bool) -
     assert Figure("rate", value, 0.9, ceiling).met is met
 
 
+def test_an_export_is_measured_against_plain_pyarrow(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["export", "--gib", "0.004", "--folder", str(tmp_path)])
+    told, speed, memory = capsys.readouterr().out.splitlines()
+    assert told.startswith("export: 4 images: ")
+    assert "write speed over plain pyarrow's" in speed and "at least 0.7" in speed
+    assert memory.endswith("met")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_the_defaults_are_what_the_bars_are_stated_for() -> None:
     assert parser().parse_args(["direct"]).rounds == 5
     assert parser().parse_args(["sandbox"]).row == 1000
+    assert parser().parse_args(["export"]).gib == 2.0
     assert parser().parse_args(["scale"]).samples == [10_000, 100_000]
     assert parser().parse_args(["verify"]).trajectories == 128
     assert parser().parse_args(["estimates"]).samples == 10_000

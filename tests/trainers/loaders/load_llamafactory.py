@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import yaml
-from llamafactory.data import SFTDataCollatorWith4DAttentionMask, get_dataset, get_template_and_fix_tokenizer
+from llamafactory.data import (
+    SFTDataCollatorWith4DAttentionMask,
+    get_dataset,
+    get_template_and_fix_tokenizer,
+)
 from llamafactory.hparams import get_train_args
 from llamafactory.model import load_tokenizer
 from model import arguments, forward, tell

@@ -10,7 +10,12 @@ from verl.utils.dataset.multiturn_sft_dataset import MultiTurnSFTDataset
 
 folder, checkpoint, shards = arguments()
 config = OmegaConf.create(
-    {"max_length": 20480, "truncation": "error", "pad_mode": "no_padding", "messages_key": "messages"}
+    {
+        "max_length": 20480,
+        "truncation": "error",
+        "pad_mode": "no_padding",
+        "messages_key": "messages",
+    }
 )
 rows = MultiTurnSFTDataset(shards, hf_tokenizer(checkpoint), config, hf_processor(checkpoint))
 items = [rows[number] for number in range(len(rows))]
