@@ -8,7 +8,7 @@ export TORCH_CPU_INDEX
 SYSTEM_PACKAGES := bubblewrap libseccomp2
 PIP := .venv/bin/python -m pip --disable-pip-version-check --no-input
 
-.PHONY: help run test lint bench clean setup serve-env system-packages
+.PHONY: help run test test-trainers lint bench clean setup serve-env system-packages
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -19,6 +19,10 @@ run: setup ## run both flows on real samples with the embedded model, into runs/
 
 test: setup .venv/.torch ## run all tests, the ones with a real vLLM server too
 	.venv/bin/pytest
+
+test-trainers: setup ## load exports with the trainers' own classes, in environments of their own
+	.venv/bin/python -m tests.trainers.environments
+	.venv/bin/pytest -m trainers tests/trainers
 
 lint: .venv/.stamp ## check style and types
 	.venv/bin/ruff check
@@ -35,7 +39,7 @@ serve-env: ## build .venv-serve, the environment of the vLLM server
 	@$(PYTHON) -I curation/models/environment.py
 
 clean: ## remove environments, caches and the demonstration run
-	rm -rf .venv .venv-serve build dist *.egg-info runs/demo
+	rm -rf .venv .venv-serve .venv-verl .venv-llamafactory build dist *.egg-info runs/demo
 	rm -rf .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
 

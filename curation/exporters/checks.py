@@ -151,15 +151,21 @@ def picture(encoded: bytes, *, decoded: bool = False) -> Picture | str:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Pillow.DecompressionBombWarning)
             with Pillow.open(io.BytesIO(encoded)) as image:
-                upright = image.getexif().get(_ORIENTATION, 1) == 1
-                found = Picture(image.width, image.height, image.mode, upright)
+                width, height = image.size
                 if not decoded:
                     # JPEG only: decoding at an eighth reads all data in a fraction of the time.
                     image.draft(None, (1, 1))
                     image.load()
+                found = Picture(width, height, image.mode, _is_upright(image))
     except (OSError, ValueError, SyntaxError, Pillow.DecompressionBombError) as error:
         return str(error)
     return found
+
+
+def _is_upright(image: Pillow.Image) -> bool:
+    """Whether no EXIF tag turns it; `getexif` decodes a whole PNG, so it is asked where it may."""
+    may_turn = image.format == "TIFF" or any("exif" in str(key).lower() for key in image.info)
+    return not may_turn or image.getexif().get(_ORIENTATION, 1) == 1
 
 
 def types(schema: pa.Schema) -> Rule:

@@ -38,6 +38,7 @@ PINS = {
         "transformers==5.6.0",
         "datasets==4.0.0",
         "trl==0.24.0",
+        "peft==0.18.1",
         "ms-swift==4.6.0",
         "qwen-vl-utils==0.0.14",
     ),
@@ -71,9 +72,18 @@ def build(name: str) -> None:
     # Without its dependencies: the registry's torchvision asks for a CUDA build of torch.
     _run([*install, "--no-deps", TORCHVISION])
     site = next((folder(name) / "lib").glob("python3.*/site-packages"))
+    _replace_torchaudio(name, site)
     shutil.copyfile(SHIM, site / "toolsight_torchvision_shim.py")
     (site / "toolsight_torchvision_shim.pth").write_text("import toolsight_torchvision_shim\n")
     (folder(name) / STAMP).write_text(json.dumps(PINS[name]), encoding="utf-8")
+
+
+def _replace_torchaudio(name: str, site: Path) -> None:
+    """An empty module: the registry's is a CUDA build, and LLaMA-Factory imports it always."""
+    useless = ("torchaudio", "torchcodec", "triton")
+    _run([str(python(name)), "-m", "pip", "uninstall", "-q", "--yes", *useless])
+    (site / "torchaudio").mkdir(exist_ok=True)
+    (site / "torchaudio" / "__init__.py").write_text("")
 
 
 def _run(command: list[str]) -> None:

@@ -41,12 +41,6 @@ CASES = [
 ]
 
 
-@pytest.fixture(scope="module", params=["inline", "files"])
-def images(request: pytest.FixtureRequest) -> str:
-    form: str = request.param
-    return form
-
-
 @pytest.fixture(scope="module")
 def exports(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Every target of one run over the scene, several shards each."""

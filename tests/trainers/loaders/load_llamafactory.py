@@ -1,4 +1,4 @@
-"""Every row through LLaMA-Factory's loader, converter, template and collator, and a forward pass."""
+"""Every row through LLaMA-Factory's loader, converter, template and collator; a forward pass."""
 
 from __future__ import annotations
 
