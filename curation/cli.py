@@ -212,8 +212,8 @@ def check_export(
             if broken.total() <= SHOWN_FINDINGS:
                 print(f"{finding.where}: {finding.rule}: {finding.sentence}")
         if broken:
-            told = ", ".join(f"{rule} {count}" for rule, count in broken.most_common())
-            print(f"the trainer's contract is broken: {told}", file=sys.stderr)
+            counts = ", ".join(f"{rule} {count}" for rule, count in broken.most_common())
+            typer.echo(f"the trainer's contract is broken: {counts}", err=True)
             raise typer.Exit(BROKEN)
         print("every rule holds on every row")
 

@@ -10,7 +10,12 @@ import pytest
 
 from curation.cli import app
 from curation.exporters import TARGETS
+from curation.pipeline import run_recipe
+from curation.progress import Silent
 from curation.recipe_file import parse_recipe
+from curation.runs import Run
+from tests.curation.scene import recipe_text, reply
+from tests.scripted_server import ScriptedServer
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -43,3 +48,16 @@ def test_every_linked_file_exists() -> None:
     links = re.findall(r"\]\((?!https?:)([^)]+)\)", README)
     assert links
     assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+def test_its_ten_queries_run_on_a_run(tmp_path: Path) -> None:
+    block = re.search(r"```sql\n(.*?)```", README, re.DOTALL)
+    assert block is not None
+    queries = [query for query in block[1].split(";\n") if query.strip()]
+    with ScriptedServer(reply) as server:
+        run = Run(tmp_path / "run")
+        run_recipe(parse_recipe(recipe_text(server.url, 18), "readme"), run, Silent())
+    with run.connect() as db:
+        answered = [bool(db.execute(query).fetchall()) for query in queries]
+    # No image of the scene is used twice.
+    assert answered == [True] * 4 + [False] + [True] * 5

@@ -8,10 +8,32 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from curation.embedded import CHECKPOINT
-from tests.bench import busy, curtail, direct, estimates, export, grade, sandbox, scale, search, verify
+from tests.bench import (
+    busy,
+    curtail,
+    direct,
+    estimates,
+    export,
+    grade,
+    sandbox,
+    scale,
+    search,
+    verify,
+)
 from tests.bench.figure import Figure
 
-NAMES = ("direct", "scale", "search", "curtail", "estimates", "sandbox", "busy", "verify", "grade", "export")
+NAMES = (
+    "direct",
+    "scale",
+    "search",
+    "curtail",
+    "estimates",
+    "sandbox",
+    "busy",
+    "verify",
+    "grade",
+    "export",
+)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -114,10 +136,9 @@ def figures(options: argparse.Namespace) -> Iterator[Figure]:
     elif options.name == "grade":
         yield from grade.measure(options.count, options.rounds)
     elif options.name == "scale":
+        yield from scale.measure(options.samples, keep=options.keep)
     elif options.name == "export":
         yield from export.measure(gib=options.gib, folder=options.folder)
-    else:
-        yield from scale.measure(options.samples, keep=options.keep)
     elif options.name == "curtail":
         yield from curtail.measure(options.samples)
     elif options.name == "busy":

@@ -11,12 +11,15 @@ import pyarrow.parquet as pq
 import pytest
 
 from curation.errors import RunError, ServerError, StaleSettingsError
+from curation.exporters import ExportSettings
+from curation.exporters.writer import SPLITS
 from curation.manifest import read_manifest
 from curation.pipeline import export_target, run_recipe
 from curation.progress import Silent
-from curation.recipe import Arms, Recipe
-from curation.recipe_file import parse_recipe
+from curation.recipe import Arms, Export, Recipe
+from curation.recipe_file import load_recipe, parse_recipe
 from curation.runs import Run
+from curation.stages.export import export_rows
 from curation.verification import HOLDS
 from tests.curation.scene import picture, recipe_text, reply
 from tests.scripted_server import Fault, ScriptedServer
@@ -75,6 +78,27 @@ def test_rl_and_sft_shards_hold_the_bytes_of_the_source(finished: Run) -> None:
     pictures = {picture(number) for number in range(SAMPLES)}
     assert all(row["images"][0]["bytes"] in pictures for row in rl + sft)
     assert all(len(row["images"]) == 2 for row in sft)
+
+
+def test_an_export_tells_who_made_its_rows_and_keeps_images_apart(
+    finished: Run, tmp_path: Path
+) -> None:
+    job_recipe = load_recipe(finished.recipe_path)
+    for target, model in (("hub", "policy"), ("trl", "teacher")):
+        settings = ExportSettings(val_share=0.5, seed=3)
+        rows = list(export_rows(finished, job_recipe, Export(target, settings)))
+        assert {getattr(row, model) for row in rows} == {"scripted"}
+        sides = {split: {r.images[0] for r in rows if r.split == split} for split in SPLITS}
+        assert all(sides.values()) and not sides["train"] & sides["val"]
+        other = export_rows(finished, job_recipe, Export(target, ExportSettings(seed=4)))
+        ids = [row.sample.sample_id for row in rows]
+        again = [row.sample.sample_id for row in other]
+        assert ids != again and sorted(ids) == sorted(again)
+
+
+def test_the_recipe_beside_an_export_names_no_server(finished: Run) -> None:
+    told = (finished.export_path("llamafactory") / "records" / "recipe.toml").read_text()
+    assert "[policy]" in told and "seed = 7" in told and "127.0.0.1" not in told
 
 
 def read_shards(run: Run, target: str) -> list[dict[str, Any]]:

@@ -342,3 +342,62 @@ def test_full_disk_is_told_in_one_sentence(tmp_path: Path, make_row: MakeRow) ->
     with pytest.raises(ExportError, match="is full, so nothing was written"):
         write_export("verl", interrupted([make_row("verl")], full), tmp_path / "verl")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_files_are_stored_once_and_named_by_relative_paths(
+    tmp_path: Path, make_row: MakeRow, make_image: MakeImage
+) -> None:
+    shared = make_image(seed=3)
+    rows = [make_row("llamafactory", number, images=[shared]) for number in (1, 2)]
+    out = tmp_path / "out"
+    write_export("llamafactory", rows, out, ExportSettings(images="files"))
+    first, second = (row["images"] for row in read(out))
+    assert first[0] == second[0]
+    assert (out / first[0]).read_bytes() == shared
+    assert len(list(out.glob("images/*/*"))) == 3
+
+
+def test_pixel_budget_leaves_rows_out_and_never_resizes(
+    tmp_path: Path, make_row: MakeRow, make_image: MakeImage
+) -> None:
+    sides = (40, 64, 300)
+    rows = [make_row("verl", n, images=[make_image(n, n, seed=n)]) for n in sides]
+    settings = ExportSettings(min_side=50, max_pixels=100 * 100)
+    summary = write_export("verl", rows, tmp_path / "out", settings)
+    assert (summary.rows, summary.left_out_by) == (1, {"image_pixels": 2})
+    assert read(tmp_path / "out")[0]["images"][0]["bytes"] == rows[1].images[0]
+
+
+def test_image_on_both_sides_is_not_published(
+    tmp_path: Path, make_row: MakeRow, make_image: MakeImage
+) -> None:
+    shared = make_image()
+    rows = [make_row("verl", 1, images=[shared]), make_row("verl", 2, images=[shared])]
+    rows[1] = replace(rows[1], split="val")
+    with pytest.raises(ExportError, match=r"is not published: .* breaks split_images"):
+        write_export("verl", rows, tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_croissant_describes_every_split_and_column(tmp_path: Path, make_row: MakeRow) -> None:
+    rows = [make_row("hub", 1), replace(make_row("hub", 2), split="val")]
+    write_export("hub", rows, tmp_path / "out")
+    page = json.loads((tmp_path / "out" / "croissant.json").read_text())
+    assert page["conformsTo"] == "http://mlcommons.org/croissant/1.0"
+    assert page["license"] == ["MIT"]
+    assert [files["includes"] for files in page["distribution"]] == [
+        "train-*.parquet",
+        "val-*.parquet",
+    ]
+    columns = [field["source"]["extract"]["column"] for field in page["recordSet"][0]["field"]]
+    assert columns == get_target("hub").SCHEMA.names
+
+
+def test_hub_export_loads_with_pictures_and_splits(tmp_path: Path, make_row: MakeRow) -> None:
+    from datasets import load_dataset
+
+    rows = [make_row("hub", 1), replace(make_row("hub", 2), split="val")]
+    write_export("hub", rows, tmp_path / "out")
+    loaded = load_dataset(str(tmp_path / "out"), cache_dir=str(tmp_path / "cache"))
+    assert set(loaded) == {"train", "val"}
+    assert loaded["val"][0]["images"][0].size == (64, 64)
