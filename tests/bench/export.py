@@ -18,7 +18,7 @@ from PIL import Image as Pillow
 from curation.exporters import ExportRow, get_target, write_export
 from curation.images import ImageStore
 from curation.stages.export import unchanged
-from schemas import Benefit, Sample
+from schemas import Sample
 from tests.bench.figure import Figure
 
 LEAST_SPEED = 0.7
@@ -27,7 +27,6 @@ TARGET = "verl"
 
 _SIDE = 640
 _ROOT = Path(__file__).parents[2]
-_BENEFIT = (8, 2, 0, 8, 6, 0, 0, 0, 0, 0.25, 0.75, None, 0.5)
 
 
 def measure(*, gib: float, folder: Path | None) -> Iterator[Figure]:
@@ -76,9 +75,8 @@ def _examples(store: ImageStore) -> Iterator[ExportRow]:
             path.stem, "noise", path.stem, "How many?", ("4",), "number", (), (path.stem,), (),
             "perception", "CC0-1.0", "benchmark", "{}",
         )  # fmt: skip
-        benefit = Benefit(path.stem, *_BENEFIT)
         images = [unchanged(store, path.stem)]
-        yield ExportRow(sample, images, "deepeyes", benefit=benefit, decoded=True)
+        yield ExportRow(sample, images, "deepeyes", decoded=True)
 
 
 def write_plainly(store: ImageStore, out: Path) -> None:
