@@ -39,7 +39,8 @@ def _rank(fate: str) -> tuple[int, str]:
 
 
 def compare(run: Run, names: Sequence[str] = ()) -> Comparison:
-    """The recipe's own verdicts beside those of presets by name; all of them when none is named.
+    """The recipe's own verdicts beside those of presets by name; when none is named, of all whose
+    bounds go with the attempts of the recipe.
 
     Attempts that a preset needs and the run never made leave its verdict undecided; with that
     preset in the recipe, the next run owes exactly those.
@@ -50,9 +51,9 @@ def compare(run: Run, names: Sequence[str] = ()) -> Comparison:
     """
     with run.connect() as db:
         recipe = load_recipe(run.recipe_path)
-        presets: dict[str, Preset] = {OWN: recipe.preset}
-        presets |= {name: _preset(name) for name in names or PRESETS}
         planned = {arm: n or Arm().n for arm, n in recipe.arms.planned().items()}
+        presets: dict[str, Preset] = {OWN: recipe.preset}
+        presets |= {name: _preset(name) for name in names or _fitting(planned)}
         return Comparison(
             {
                 name: dict(db.execute(fates_sql(name, preset, planned)).fetchall())
@@ -65,6 +66,18 @@ def _preset(name: str) -> Preset:
     if name not in PRESETS:
         raise unknown("preset", name, PRESETS, "--preset")
     return PRESETS[name]()
+
+
+def _fitting(planned: Planned) -> list[str]:
+    return [name for name, preset in PRESETS.items() if _fits(preset(), planned)]
+
+
+def _fits(preset: Preset, planned: Planned) -> bool:
+    try:
+        preset.conditions(planned)
+    except ValueError:
+        return False
+    return True
 
 
 def fates_sql(name: str, preset: Preset, planned: Planned) -> str:

@@ -1,7 +1,7 @@
 """Presets: which samples to keep and where they go, as conditions on what the arms counted.
 
-A condition is what must hold for a sample to be kept. One on counts is a `CountRule`, which also
-tells the stage that draws the attempts when it may stop; its SQL says the same of stored counts.
+A condition is what must hold for a sample to be kept. One on counts is a `Rule`, which also tells
+the stage that draws the attempts when it may stop; its SQL says the same of stored counts.
 What attempts leave open is never a keep: the sample is dropped as `<bound>:unscored`.
 
 Conditions on `direct` come first, and other arms are asked only where they hold. Those on
@@ -11,9 +11,10 @@ Conditions on `direct` come first, and other arms are asked only where they hold
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
-from curation.rules import CountRule
+from curation.rules import CountRule, Rule
+from curation.sequential import SequentialRule
 
 Planned = Mapping[str, int]
 """Attempts that the recipe asks for, by arm; 0 where an arm is not run."""
@@ -28,30 +29,29 @@ class Condition:
     it holds, else the name under which the sample is dropped."""
     arm: str | None = None
     """The arm that it counts; null for one on estimates."""
-    rule: CountRule | None = None
+    rule: Rule | None = None
     """What the attempts of the arm must settle; null when all are needed."""
     undrawn: str = "false"
     """SQL over the same: attempts that could decide it were never made."""
 
 
-def counted(arm: str, rule: CountRule, *, exempt: str = "false") -> Condition:
+def counted(arm: str, rule: Rule, *, exempt: str = "false") -> Condition:
     """The rule on an arm's counts, for samples that are not exempt."""
-    right, wrong = f"{arm}_right", f"{arm}_wrong"
+    above, below = rule.sides(arm)
     reason = f"""
         CASE WHEN {exempt} THEN NULL
-             WHEN {right} > {rule.highest} THEN '{rule.name_high}'
-             WHEN {wrong} > {rule.n - rule.lowest} THEN '{rule.name_low}'
-             WHEN {right} < {rule.lowest} THEN '{rule.name_low}:unscored'
-             WHEN {wrong} < {rule.n - rule.highest} THEN '{rule.name_high}:unscored' END
+             WHEN NOT ({above}) THEN '{rule.name_low}'
+             WHEN NOT ({below}) THEN '{rule.name_high}'
+             WHEN ({above}) IS NULL THEN '{rule.name_low}:unscored'
+             WHEN ({below}) IS NULL THEN '{rule.name_high}:unscored' END
     """
     return Condition(reason, arm, rule, f"{arm}_drawn < {rule.n}")
 
 
-def settled(arm: str, rule: CountRule) -> str:
-    """SQL over counts: no further attempt can change what the rule says (`CountRule.verdict`)."""
-    right, wrong = f"{arm}_right", f"{arm}_wrong"
-    return f"""({right} > {rule.highest} OR {wrong} > {rule.n - rule.lowest}
-                OR ({right} >= {rule.lowest} AND {wrong} >= {rule.n - rule.highest}))"""
+def settled(arm: str, rule: Rule) -> str:
+    """SQL over counts: the attempts settle what the rule says (`Rule.verdict`)."""
+    above, below = rule.sides(arm)
+    return f"(({above}) AND ({below})) IS NOT NULL"
 
 
 def confirmed(name: str, estimate: str, bound: float, *, asked: str, arm: str) -> Condition:
@@ -182,6 +182,36 @@ class Toolsight(DeepEyesV2):
         ]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Screen:
+    """For screening very large pools: what the policy sometimes gets right, by its true pass rate.
+
+    The others give the verdict of the full draw. This one stops a sample as soon as its attempts
+    tell the rates apart (`SequentialRule`): of the samples at any rate outside the gaps, at most
+    a share of `error` gets a wrong verdict. The n of `[arms.direct]` ends what is still open, and
+    is refused where it is too small for the error. What is kept goes to RL.
+    """
+
+    hard: float = 0.05
+    """Samples with a pass rate up to this are dropped, ..."""
+    lowest: float = 0.25
+    """... and from this on kept; `hard = lowest = 0` leaves the lower bound out."""
+    highest: float = 0.75
+    """Samples with a pass rate up to this are kept, ..."""
+    easy: float = 0.95
+    """... and from this on dropped; `highest = easy = 1` leaves the upper bound out."""
+    error: float = 0.05
+
+    def needs(self) -> tuple[str, ...]:
+        return ("direct",)
+
+    def conditions(self, planned: Planned) -> list[Condition]:
+        return [counted("direct", SequentialRule(**asdict(self), n=planned["direct"]))]
+
+    def split(self) -> str:
+        return "'rl'"
+
+
 def _tried(least: int, n: int) -> Condition:
     """Nothing is dropped for its tool attempts, but the split needs to know them."""
     _reachable("min_tools_right", least, n)
@@ -202,7 +232,7 @@ def _reachable(name: str, least: int, n: int) -> None:
         )
 
 
-Preset = DeepEyes | DeepEyesV2 | Toolsight
+Preset = DeepEyes | DeepEyesV2 | Toolsight | Screen
 """Offers `needs` (arms without which it cannot decide), `conditions` (in the order in which they
 are asked; ValueError where bounds contradict) and `split` (SQL: where a kept sample goes)."""
 
@@ -210,4 +240,5 @@ PRESETS: dict[str, type[Preset]] = {
     "deepeyes": DeepEyes,
     "deepeyes-v2": DeepEyesV2,
     "toolsight": Toolsight,
+    "screen": Screen,
 }

@@ -16,7 +16,7 @@ Draw `rule.least(tally)` attempts at a time until that is 0:
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +45,20 @@ class Rule(Protocol):
     def n(self) -> int:
         """Attempts of the full draw."""
 
+    @property
+    def name_low(self) -> str:
+        """Why a sample below the lower bound is dropped."""
+
+    @property
+    def name_high(self) -> str:
+        """Why a sample above the upper bound is dropped."""
+
+    @property
+    def final(self) -> bool:
+        """Whether no further attempt can change a verdict, so that a wave may draw too many."""
+
     def verdict(self, tally: Tally) -> bool | None:
-        """Keep or drop where no further attempt can change it, None while that is open."""
+        """Keep or drop where the attempts settle it, None while it is open."""
 
     def least(self, tally: Tally) -> int:
         """The fewest further attempts that may bring a verdict; 0 when there is one already, or
@@ -55,6 +67,11 @@ class Rule(Protocol):
     def failed(self, tally: Tally) -> str | None:
         """The bound that drops the sample; None unless the verdict is False."""
 
+    def sides(self, arm: str) -> tuple[str, str]:
+        """The verdict as SQL over an arm's counts (`direct_right`, `direct_wrong`,
+        `direct_unscored`): whether the sample is above the lower bound, and whether it is below
+        the upper one; null while that is open. Of more than n attempts it says nothing."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CountRule:
@@ -62,6 +79,8 @@ class CountRule:
 
     DeepEyes is 1 to n - 1, DeepEyesV2 is 0 to 2 of 8, "solved with tools" is k to n.
     """
+
+    final: ClassVar[bool] = True
 
     lowest: int
     highest: int
@@ -96,6 +115,15 @@ class CountRule:
         if tally.right > self.highest:
             return self.name_high
         return self.name_low if tally.wrong > self.n - self.lowest else None
+
+    def sides(self, arm: str) -> tuple[str, str]:
+        """SQL: right attempts reach `lowest`, and stay within `highest`, or null."""
+        right, wrong = f"{arm}_right", f"{arm}_wrong"
+        low, high = self.lowest, self.highest
+        return (
+            f"CASE WHEN {right} >= {low} THEN true WHEN {wrong} > {self.n - low} THEN false END",
+            f"CASE WHEN {wrong} >= {self.n - high} THEN true WHEN {right} > {high} THEN false END",
+        )
 
     def least(self, tally: Tally) -> int:
         """The fewest further attempts that may bring a verdict; 0 when there is one already, or

@@ -130,7 +130,7 @@ class Run:
         """A DuckDB connection with one view a table, as the tables are at this moment.
 
         Raises:
-            RunError: the folder holds no run.
+            RunError: the folder holds no run, or one that another version wrote.
         """
         if not self.path.is_dir():
             raise RunError(f"there is no run in {self.path}: `toolsight run` makes one")
@@ -142,7 +142,9 @@ class Run:
             yield db
 
     def _view(self, db: duckdb.DuckDBPyConnection, name: str) -> None:
-        files = [_quoted(part.path) for part in self.table(name).parts()]
+        table = self.table(name)
+        table.check_schema()
+        files = [_quoted(part.path) for part in table.parts()]
         if files:
             db.execute(f"CREATE VIEW {name} AS FROM read_parquet([{', '.join(files)}])")
         else:

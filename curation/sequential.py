@@ -13,12 +13,15 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import ClassVar
 
 from curation.plans import kept_share
 from curation.rules import Tally
 
 _NEVER = 1e-12
 """Stands for a rate of 0 in logarithms, as 1 less it stands for 1."""
+_MOST = 512
+"""Attempts up to which the exact error takes seconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +31,9 @@ class SequentialRule:
 
     `hard = lowest = 0` leaves out the lower bound, `highest = easy = 1` the upper one.
     """
+
+    final: ClassVar[bool] = False
+    """Further attempts may turn a verdict; those after it are not drawn."""
 
     hard: float = 0.0
     lowest: float = 0.0
@@ -40,10 +46,10 @@ class SequentialRule:
     name_high: str = "too_easy"
 
     def __post_init__(self) -> None:
-        if self.n < 1 or not 0 < self.error < 0.5:
+        if not 1 <= self.n <= _MOST or not 0 < self.error < 0.5:
             raise ValueError(
-                f"n = {self.n} and error = {self.error} decide nothing: n is at least 1 and the"
-                " error lies between 0 and 0.5"
+                f"n = {self.n} and error = {self.error} are no sequential test: n lies between 1"
+                f" and {_MOST}, and the error between 0 and 0.5"
             )
         ordered = 0 <= self.hard <= self.lowest <= self.highest <= self.easy <= 1
         gaps = (self.hard < self.lowest or not self.lowest) and (
@@ -82,6 +88,12 @@ class SequentialRule:
             return self.name_low
         return self.name_high if below is False else None
 
+    def sides(self, arm: str) -> tuple[str, str]:
+        """SQL: the rate is above the lower bound, and below the upper one, or null."""
+        above = self._exceeds_sql(arm, self.hard, self.lowest) if self.lowest else "true"
+        easy = self._exceeds_sql(arm, self.highest, self.easy) if self.highest < 1 else "false"
+        return above, f"NOT ({easy})"
+
     def least(self, tally: Tally) -> int:
         """The fewest further attempts that may bring a verdict; 0 when there is one already, or
         when none can come any more."""
@@ -95,15 +107,35 @@ class SequentialRule:
 
     def _exceeds(self, tally: Tally, low: float, high: float) -> bool | None:
         """Wald's test of the rate `high` against `low`; None while it is open."""
-        low, high = max(low, _NEVER), min(high, 1 - _NEVER)
-        right, wrong = math.log(high / low), math.log((1 - high) / (1 - low))
+        right, wrong = _weights(low, high)
         # An unscored attempt could have been either: what holds must hold both ways.
         least = tally.right * right + (tally.wrong + tally.unscored) * wrong
         most = (tally.right + tally.unscored) * right + tally.wrong * wrong
-        enough = 0.0 if tally.drawn >= self.n else math.log((1 - self.error) / self.error)
+        enough = 0.0 if tally.drawn >= self.n else self._enough
         if least >= enough:
             return True
         return False if most <= -enough else None
+
+    def _exceeds_sql(self, arm: str, low: float, high: float) -> str:
+        """`_exceeds` over an arm's counts, with the same numbers in the same order."""
+        # DuckDB takes 0.69 for a decimal and 6.9e-01 for a double.
+        plus, minus, limit = (f"{x:.17e}" for x in (*_weights(low, high), self._enough))
+        right, wrong, unscored = (f"{arm}_{count}" for count in ("right", "wrong", "unscored"))
+        least = f"{right} * {plus} + ({wrong} + {unscored}) * ({minus})"
+        most = f"({right} + {unscored}) * {plus} + {wrong} * ({minus})"
+        enough = f"CASE WHEN {right} + {wrong} + {unscored} >= {self.n} THEN 0 ELSE {limit} END"
+        return f"CASE WHEN {least} >= {enough} THEN true WHEN {most} <= -({enough}) THEN false END"
+
+    @property
+    def _enough(self) -> float:
+        """The logarithm of the likelihood ratio that ends the test, either way."""
+        return math.log((1 - self.error) / self.error)
+
+
+def _weights(low: float, high: float) -> tuple[float, float]:
+    """What a right and what a wrong attempt add to the log-likelihood ratio of two rates."""
+    low, high = max(low, _NEVER), min(high, 1 - _NEVER)
+    return math.log(high / low), math.log((1 - high) / (1 - low))
 
 
 @lru_cache(maxsize=2**16)

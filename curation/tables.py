@@ -18,7 +18,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from curation.errors import StaleSettingsError
+from curation.errors import RunError, StaleSettingsError
 from schemas import arrow_schema, to_table
 
 PARTIAL = ".partial"
@@ -26,6 +26,8 @@ PARTIAL = ".partial"
 
 _NAME = re.compile(r"(?P<stage>[a-z_]+)-(?P<first>\d{5,})(?:-(?P<last>\d{5,}))?\.parquet")
 _MARK = b"toolsight"
+_WHOLE = "all"
+"""Stands for the stage where a table is written as a whole."""
 _ROW_GROUP = 8192
 _FULL_PART = 64 * 2**20
 
@@ -86,7 +88,7 @@ class Table:
 
     def replace(self, batches: Iterable[pa.RecordBatch | pa.Table]) -> None:
         """Make these the table's only rows, all at once: for tables that are recomputed."""
-        self._write("all-00000", batches, {})
+        self._write(f"{_WHOLE}-00000", batches, {})
 
     def supersede(
         self,
@@ -112,6 +114,26 @@ class Table:
                     table = pa.Table.from_batches([table])
                 writer.write_table(table.cast(schema), row_group_size=_ROW_GROUP)
         sync_rename(partial, partial.with_suffix(""))
+
+    def check_schema(self) -> None:
+        """Refuse to read rows of another version of the record. One part tells for all: nothing
+        is added to such rows.
+
+        Raises:
+            RunError: naming the columns, and what to do.
+        """
+        part = next(iter(self.parts()), None)
+        if part is None:
+            return
+        differing = {*pq.read_schema(part.path)} ^ {*arrow_schema(self.record)}
+        if differing:
+            names = ", ".join(sorted({field.name for field in differing}))
+            whole = part.stage == _WHOLE
+            raise RunError(
+                f"the rows in {self.folder} were written by another version of Toolsight, with"
+                f" other columns ({names}): "
+                + ("delete that folder and run again" if whole else "use another run folder")
+            )
 
     def check_settings(
         self, stage: str, settings: Mapping[str, Any], *, mend: str | None = None

@@ -58,6 +58,7 @@ class SandboxSettings(Limits):
     """Environment variable that holds the nodes' token: secrets do not belong into recipes."""
 
     def __post_init__(self) -> None:
+        Limits.__post_init__(self)
         if self.backend not in BACKENDS:
             raise ValueError(f"no backend {self.backend!r}: choose one of {', '.join(BACKENDS)}")
         if self.backend == "remote" and not self.urls:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, fields
 
 MIB = 1 << 20
 
@@ -34,3 +35,9 @@ class Limits:
     """Pixels of all images that a cell returns."""
     input_pixels: int = 64_000_000
     """Pixels of an image given to the session."""
+
+    def __post_init__(self) -> None:
+        for field in fields(Limits):
+            value = getattr(self, field.name)
+            if not 0 < value < math.inf:
+                raise ValueError(f"{field.name} is {value}: a limit is a positive number")

@@ -3,7 +3,8 @@
 There is no barrier: a fixed number of workers takes samples from the stream of what is owed, and
 finished rollouts are written while others go on. A wave is as large as it must be to bring a
 verdict at all, and half of what was drawn before if that is more: a fifth fewer requests for at
-most 3 % more attempts than one at a time (`python -m tests.bench busy`). Who waits longest for a
+most 3 % more attempts than one at a time (`python -m tests.bench busy`). A rule whose verdicts
+further attempts may turn gets no attempt more than it asks for. Who waits longest for a
 place in flight gets it, so that all samples move on together and none is left alone at the end.
 """
 
@@ -18,7 +19,7 @@ from curation.errors import RunError
 from curation.graders.assigned import Graders
 from curation.progress import Meter
 from curation.rollouts import Roller, Unit
-from curation.rules import CountRule, Tally
+from curation.rules import Rule, Tally
 from curation.stage import PartWriter, failed_row
 from curation.stages.count import RIGHT
 from schemas import Quarantined, Rollout
@@ -67,7 +68,7 @@ class Draw:
     """Draws the attempts of one arm; what comes goes to the sink at once."""
 
     roller: Roller
-    rule: CountRule | None
+    rule: Rule | None
     """What the attempts have to settle; null where all of them are drawn."""
     sink: Sink
 
@@ -88,7 +89,7 @@ class Draw:
         """Attempts of the next wave; 0 for all, where there is no rule or none can settle it: a
         judge may still score what is unscored."""
         least = self.rule.least(tally) if self.rule else 0
-        return max(least, tally.drawn // 2) if least else 0
+        return max(least, tally.drawn // 2) if self.rule and self.rule.final and least else least
 
 
 def span(attempts: Mapping[int, str], most: int) -> dict[int, str]:

@@ -18,7 +18,7 @@ from curation.job import Job, check_model
 from curation.presets import settled
 from curation.recipe import Arm, Model, Recipe
 from curation.rollouts import Roller, Unit
-from curation.rules import CountRule, Tally
+from curation.rules import Rule, Tally
 from curation.runs import Run
 from curation.sampler import Sampler
 from curation.sandbox import open_sandbox
@@ -88,7 +88,7 @@ def arm_of(recipe: Recipe, name: str) -> tuple[Arm, Model]:
     return arm, recipe.policy
 
 
-def stop_rule(recipe: Recipe, name: str) -> CountRule | None:
+def stop_rule(recipe: Recipe, name: str) -> Rule | None:
     """What the attempts of an arm have to settle; null where all of them are drawn."""
     if name == "teacher" or not arm_of(recipe, name)[0].curtail:
         return None
@@ -96,7 +96,7 @@ def stop_rule(recipe: Recipe, name: str) -> CountRule | None:
     return next((condition.rule for condition in conditions if condition.arm == name), None)
 
 
-def roll_stage(recipe: Recipe, sampler: Sampler, n: int, rule: CountRule | None = None) -> Stage:
+def roll_stage(recipe: Recipe, sampler: Sampler, n: int, rule: Rule | None = None) -> Stage:
     """The wanted attempts: n for every sample in the arm's scope, until the rule is settled."""
     arm = sampler.arm
     stage = Stage(
@@ -118,11 +118,12 @@ def roll_stage(recipe: Recipe, sampler: Sampler, n: int, rule: CountRule | None 
 
 
 def _drawn(arm: str, n: int) -> str:
-    """SQL: the scored attempts of an arm, by sample."""
+    """SQL: the graded attempts of an arm, by sample."""
     return f"""
         SELECT rollouts.sample_id,
                count(*) FILTER (value > {RIGHT}) AS drawn_right,
-               count(*) FILTER (value <= {RIGHT}) AS drawn_wrong
+               count(*) FILTER (value <= {RIGHT}) AS drawn_wrong,
+               count(*) FILTER (value IS NULL) AS drawn_unscored
         FROM rollouts JOIN scores USING (rollout_id)
         WHERE arm = '{arm}' AND attempt < {n} GROUP BY ALL
     """
@@ -156,7 +157,7 @@ class Plan:
     sampler: Sampler
     stage: Stage
     arm: Arm
-    rule: CountRule | None
+    rule: Rule | None
     graders: Graders
 
     def workers(self, places: int) -> int:

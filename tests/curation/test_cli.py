@@ -102,6 +102,9 @@ def test_rules_shows_what_every_preset_would_keep(scene: tuple[Path, Path]) -> N
     assert any("kept: rl" in line for line in lines)
     assert any("not drawn: no_benefit" in line for line in lines)
     assert "no preset 'deepeye'" in call("rules", scene[1], "--preset", "deepeye").stderr
+    assert "preset screen: 8 attempts leave an error" in (
+        call("rules", scene[1], "--preset", "screen").stderr
+    )
     one = call("rules", scene[1], "--preset", "deepeyes-v2").stdout.splitlines()
     assert all(row.split()[-1] == row.split()[-2] for row in one[1:])
 

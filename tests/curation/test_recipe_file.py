@@ -41,6 +41,18 @@ GOOD = recipe_text("http://localhost:1/v1")
             'preset = "deepeyes-v2"\nmin_tools_right = 5',
             "can never be reached with 4 attempts",
         ),
+        (
+            'preset = "deepeyes-v2"',
+            'preset = "screen"',
+            r"decide: 8 attempts leave an error of 0\.\d+, above 0\.05: raise n",
+        ),
+        (
+            'preset = "deepeyes-v2"',
+            'preset = "screen"\nhard = 0.5',
+            "decide: hard = 0.5, lowest = 0.25, .* contradict: write 0 <= hard < lowest",
+        ),
+        ("[sandbox]", "[sandbox]\nimages = -1", "sandbox: images is -1: a limit is a positive"),
+        ("[sandbox]", "[sandbox]\nsession_seconds = inf", "session_seconds is inf: a limit"),
         ("[arms.tools]", "[arms.tool]", r"no arm 'tool': did you mean tools\?"),
         ("[arms.tools]\nn = 4", "[arms.tools]\nn = 0", "n is 0: an arm needs at least 1"),
         ("[arms.tools]", '[arms.tools]\ndialect = "openai"', "no dialect 'openai'"),

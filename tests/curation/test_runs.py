@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from curation.errors import RunError
@@ -28,6 +30,21 @@ def test_views_show_what_was_written(tmp_path: Path) -> None:
 
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="no run in"), Run(tmp_path / "none").connect():
+        pass
+
+
+@pytest.mark.parametrize(
+    ("part", "mend"),
+    [("all-00000", "delete that folder and run again"), ("tools-00000", "use another run folder")],
+)
+def test_rows_of_another_version_are_refused(tmp_path: Path, part: str, mend: str) -> None:
+    path = tmp_path / "duplicates" / f"{part}.parquet"
+    path.parent.mkdir()
+    pq.write_table(pa.table({"sample_id": ["a"], "same_as": ["b"]}), path)
+    with (
+        pytest.raises(RunError, match=f"another version.*duplicate_of.*same_as.*: {mend}"),
+        Run(tmp_path).connect(),
+    ):
         pass
 
 

@@ -59,8 +59,9 @@ def test_unscored_attempts_could_have_been_either() -> None:
         ({"highest": 0.5, "easy": 0.25}, "contradict: write 0 <= hard < lowest"),
         ({"highest": 0.5, "easy": 0.5}, "contradict"),
         ({"highest": 0.25, "easy": 0.5, "n": 16}, "16 attempts leave an error of 0.1"),
-        ({"highest": 0.25, "easy": 0.5, "n": 0}, "n = 0 and error = 0.05 decide nothing"),
-        ({"highest": 0.25, "easy": 0.5, "error": 0.0}, "decide nothing"),
+        ({"highest": 0.25, "easy": 0.5, "n": 0}, "n = 0 and error = 0.05 are no"),
+        ({"highest": 0.25, "easy": 0.5, "error": 0.0}, "the error between 0 and 0.5"),
+        ({"highest": 0.25, "easy": 0.5, "n": 2000}, "n lies between 1 and 512"),
     ],
 )
 def test_rules_that_cannot_keep_their_promise_are_refused(

@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from curation.job import Job
+from curation.plans import points
 from curation.recipe import Recipe
 from curation.recipe_file import parse_recipe
+from curation.rules import Tally
 from curation.runs import Run
 from curation.sampler import sample_seed
 from curation.stage import Count
@@ -182,6 +184,47 @@ def test_failed_waves_are_quarantined_and_the_sample_is_never_kept(tmp_path: Pat
     dropped = run.value("""SELECT dropped_by FROM verdicts JOIN samples USING (sample_id)
                            WHERE origin_id = 'sample-7'""")
     assert dropped == "too_easy:unscored"
+
+
+SCREEN = {
+    "n = 8": "n = 64",
+    'preset = "deepeyes-v2"': 'preset = "screen"',
+    "limit = 60": "limit = 160",
+}
+STATED = [0.05, 0.25, 0.75, 0.95] * 40
+"""The rates that the preset `screen` has to tell apart, where it errs most."""
+
+
+def test_screen_keeps_its_error_for_a_part_of_the_attempts(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    with ScriptedServer(SimulatedPolicy({"direct": STATED}).reply) as server:
+        whole = recipe(server.url, **SCREEN)
+        (count,) = run_arms(whole, run, "direct")
+    with run.connect() as db:
+        rows = db.execute("""
+            SELECT correct, wrong, kept, dropped_by, split, origin_id[8:]::INT FROM verdicts
+            JOIN samples USING (sample_id) JOIN counts USING (sample_id) WHERE arm = 'direct'
+        """).fetchall()
+    (rule,) = (condition.rule for condition in whole.preset.conditions({"direct": 64}))
+    assert rule is not None and len(rows) == len(STATED)
+    for right, wrong, kept, dropped_by, split, _ in rows:
+        tally = Tally(right, wrong)
+        assert (kept, dropped_by) == (rule.verdict(tally), rule.failed(tally))
+        assert split == ("rl" if kept else None)
+        assert points(rule)[right, wrong].final  # and not one attempt later
+    errors = sum(kept is not (0.25 <= STATED[number] <= 0.75) for _, _, kept, _, _, number in rows)
+    assert 0 < errors / len(STATED) <= 0.05
+    assert count.rows_in == len(STATED) * 64 and count.kept < count.rows_in / 3
+
+
+def test_what_screen_has_settled_owes_nothing(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    with ScriptedServer(Unsure({"direct": STATED}).reply) as server:
+        whole = recipe(server.url, **SCREEN)
+        run_arms(whole, run, "direct")
+        before, asked = verdicts(run), server.count
+        run_arms(whole, run, "direct")
+    assert server.count == asked and verdicts(run) == before
 
 
 def test_a_wave_never_spans_a_gap() -> None:
