@@ -142,8 +142,9 @@ class Arm:
     """`undecided`: samples that the direct attempts do not drop; `selected`: those of them that
     the preset would send to RL; `all`: every screened sample."""
     curtail: bool = True
-    """End the attempts at a sample when no further one can change its verdict. It costs width of
-    the intervals, never a verdict."""
+    """End the attempts at a sample when no further one can change its verdict; with the preset
+    `screen`, when they settle it. It costs width of the intervals, and only `screen` a verdict,
+    within its error."""
 
     def __post_init__(self) -> None:
         if self.n < 1:

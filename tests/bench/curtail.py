@@ -20,16 +20,20 @@ PRESETS = {
     "deepeyes": CountRule(lowest=1, highest=_N - 1, n=_N),
     "deepeyes-v2": CountRule(lowest=0, highest=2, n=_N),
 }
-SCREEN = SequentialRule(highest=0.25, easy=0.5, error=0.05)
-"""The statistical stop for deepeyes-v2: at most 2 of 8 as a rate, and twice that."""
+SCREEN = SequentialRule(hard=0.05, lowest=0.25, highest=0.75, easy=0.95, error=0.05, n=64)
+"""The preset `screen` with its own bounds."""
 
 
 def measure(samples: int) -> Iterator[Figure]:
-    """Every preset on every kind of pool, then the statistical stop."""
+    """Every preset on every kind of pool, then the preset that stops statistically."""
     for name, rule in PRESETS.items():
         for kind in KINDS:
             yield from _preset(f"curtail: {name}, {kind} pool", rule, kind, samples)
-    for rate in (SCREEN.highest, SCREEN.easy):
+    for kind in KINDS:
+        tallies = Pool({"direct": pass_rates(kind, samples)}).stopped("direct", SCREEN)
+        drawn = [tally.drawn for tally in tallies]
+        print(f"curtail: screen, {kind} pool: {np.mean(drawn):.1f} of {SCREEN.n} attempts a sample")
+    for rate in (SCREEN.hard, SCREEN.lowest, SCREEN.highest, SCREEN.easy):
         yield _screen(rate, samples)
 
 
@@ -59,13 +63,14 @@ def _least(rule: Rule, outcomes: Outcomes) -> int:
 
 
 def _screen(rate: float, samples: int) -> Figure:
-    """Wrong verdicts of the statistical stop at one of the rates that it must tell apart."""
+    """Wrong verdicts of `screen` at one of the rates that it must tell apart."""
     pool = Pool({"direct": np.full(samples, rate)})
     stopped = pool.stopped("direct", SCREEN)
-    wrong = np.mean([SCREEN.verdict(tally) is not (rate <= SCREEN.highest) for tally in stopped])
-    title = f"curtail: statistical stop at a pass rate of {rate:.0%}"
-    clear = ", ".join(f"{attempts_drawn(SCREEN, p):.1f} at {p:.0%}" for p in (0.0, 0.1, 0.9))
+    keep = SCREEN.lowest <= rate <= SCREEN.highest
+    wrong = np.mean([SCREEN.verdict(tally) is not keep for tally in stopped])
+    title = f"curtail: screen at a pass rate of {rate:.0%}"
     drawn = np.mean([tally.drawn for tally in stopped])
-    print(f"{title}: {drawn:.1f} of {SCREEN.n} attempts a sample ({clear})")
+    exact = attempts_drawn(SCREEN, rate)
+    print(f"{title}: {drawn:.1f} of {SCREEN.n} attempts a sample (exactly {exact:.1f})")
     # 10,000 simulated samples give the share to within 0.65 points.
     return Figure(f"{title}: wrong verdicts", 100 * wrong, 100 * SCREEN.error, True, "%")

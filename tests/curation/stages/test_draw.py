@@ -220,7 +220,7 @@ def test_screen_keeps_its_error_for_a_part_of_the_attempts(tmp_path: Path) -> No
 def test_what_screen_has_settled_owes_nothing(tmp_path: Path) -> None:
     run = Run(tmp_path)
     with ScriptedServer(Unsure({"direct": STATED}).reply) as server:
-        whole = recipe(server.url, **SCREEN)
+        whole = recipe(server.url, **SCREEN | {"limit = 60": "limit = 30"})
         run_arms(whole, run, "direct")
         before, asked = verdicts(run), server.count
         run_arms(whole, run, "direct")
