@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from curation.compare import compare
 from curation.job import Job
 from curation.plans import points
 from curation.recipe import Recipe
@@ -214,6 +215,8 @@ def test_screen_keeps_its_error_for_a_part_of_the_attempts(tmp_path: Path) -> No
         assert points(rule)[right, wrong].final  # and not one attempt later
     errors = sum(kept is not (0.25 <= STATED[number] <= 0.75) for _, _, kept, _, _, number in rows)
     assert 0 < errors / len(STATED) <= 0.05
+    fates = compare(run).fates
+    assert fates["screen"] == fates["recipe"] and sum(fates["screen"].values()) == len(STATED)
     assert count.rows_in == len(STATED) * 64 and count.kept < count.rows_in / 3
 
 
