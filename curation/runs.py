@@ -82,6 +82,11 @@ class Run:
     def manifest_path(self) -> Path:
         return self.path / "manifest.json"
 
+    @property
+    def prompts(self) -> Path:
+        """What every arm was asked, `{question}` standing for the question."""
+        return self.path / "prompts"
+
     def export_path(self, target: str) -> Path:
         return self.path / "exports" / target
 

@@ -11,7 +11,6 @@ from curation.dialects.base import IMAGE
 from curation.errors import RunError
 from curation.look.page import badge, mark, page, question, tagged, whence
 from curation.look.pictures import embedded, find_sample, sample_images
-from curation.recipe_file import load_recipe
 from curation.runs import Run
 from curation.verification import holds
 from schemas import Rollout, Sample, ToolCall, Turn, from_table
@@ -72,10 +71,12 @@ def _checks(checks: Sequence[Check]) -> str:
 
 
 def _prompt(run: Run, rollout: Rollout, sample: Sample) -> str:
-    dialect = load_recipe(run.recipe_path).dialect(rollout.dialect)
-    opening = dialect.opening(sample.question, len(sample.image_ids))
-    messages = "".join(f"<h5>{message.role}</h5>{tagged(message.content)}" for message in opening)
-    return f"<details><summary>The prompt ({rollout.dialect})</summary>{messages}</details>"
+    """As the run keeps it; nothing where it keeps several for the arm."""
+    kept = list(run.prompts.glob(f"{rollout.arm}-*.txt"))
+    if len(kept) != 1:
+        return ""
+    asked = kept[0].read_text(encoding="utf-8").replace("{question}", sample.question)
+    return f"<details><summary>The prompt ({rollout.dialect})</summary>{tagged(asked)}</details>"
 
 
 def _turn(run: Run, number: int, turn: Turn) -> str:

@@ -144,7 +144,7 @@ def scope(recipe: Recipe, name: str) -> str:
 
 def keep_prompt(run: Run, sampler: Sampler) -> None:
     """The arm's prompt, with a stand-in for the question, under the hash that rollouts carry."""
-    folder = run.path / "prompts"
+    folder = run.prompts
     folder.mkdir(exist_ok=True)
     text = "\n".join(f"[{m.role}]\n{m.content}" for m in sampler.opening("{question}", 1))
     write_text(folder / f"{sampler.arm}-{sampler.prompt_mark}.txt", text + "\n")

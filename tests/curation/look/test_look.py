@@ -12,7 +12,7 @@ from curation.errors import RunError
 from curation.look import bars, boxed, histograms, outlined, rollouts, run_path, samples
 from curation.runs import Run
 from schemas import Box, Rollout, Sample, ToolCall, Turn, to_table
-from tests.curation.scene import picture, recipe_text
+from tests.curation.scene import picture
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 
@@ -37,7 +37,8 @@ def run(tmp_path: Path) -> Run:
     made = Run(tmp_path / "run")
     made.table("samples").replace([to_table(Sample, [hostile_sample()])])
     made.table("rollouts").replace([to_table(Rollout, [hostile_rollout()])])
-    made.recipe_path.write_text(recipe_text("http://127.0.0.1:1"))
+    made.prompts.mkdir()
+    (made.prompts / f"{hostile_rollout().arm}-0.txt").write_text("[user]\n{question}")
     return made
 
 
