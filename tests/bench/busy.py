@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -65,6 +66,11 @@ class Outcome:
     def rate(self) -> float:
         """Replies a second; all replies have the same length."""
         return self.replies / self.seconds
+
+
+def options(command: argparse.ArgumentParser) -> None:
+    """Each default is what the bars are stated for."""
+    command.add_argument("--samples", type=int, default=2000, help="samples of the pool (2000)")
 
 
 def measure(samples: int) -> Iterator[Figure]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Iterator
 
 import numpy as np
@@ -22,6 +23,11 @@ PRESETS = {
 }
 SCREEN = SequentialRule(hard=0.05, lowest=0.25, highest=0.75, easy=0.95, error=0.05, n=64)
 """The preset `screen` with its own bounds."""
+
+
+def options(command: argparse.ArgumentParser) -> None:
+    """Each default is what the bars are stated for."""
+    command.add_argument("--samples", type=int, default=10_000, help="samples a pool (10000)")
 
 
 def measure(samples: int) -> Iterator[Figure]:

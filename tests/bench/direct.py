@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import statistics
 import tempfile
@@ -12,6 +13,7 @@ from pathlib import Path
 
 from curation.dialects import get_dialect
 from curation.dialects.base import IMAGE
+from curation.embedded import CHECKPOINT
 from curation.job import Job, check_model
 from curation.models import ManagedServer
 from curation.recipe import Recipe
@@ -52,7 +54,15 @@ fine_grained = []
 """
 
 
-def measure(model: Path, *, samples: int, rounds: int, in_flight: int) -> Iterator[Figure]:
+def options(command: argparse.ArgumentParser) -> None:
+    """Each default is what the bars are stated for."""
+    command.add_argument("--model", type=Path, default=CHECKPOINT, help="checkpoint to serve")
+    command.add_argument("--samples", type=int, default=96, help="samples a round (96)")
+    command.add_argument("--rounds", type=int, default=5, help="pairs of measurements (5)")
+    command.add_argument("--in-flight", type=int, default=16, help="requests at once (16)")
+
+
+def measure(*, model: Path, samples: int, rounds: int, in_flight: int) -> Iterator[Figure]:
     """Serve the model, let both sides ask the same, and compare."""
     with tempfile.TemporaryDirectory() as folder, ManagedServer(model) as server:
         pair = prepare(Path(folder), server.url, samples=samples, in_flight=in_flight)

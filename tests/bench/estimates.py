@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -24,6 +25,11 @@ LEAST_RIGHT = 95.0
 _N = 8
 _CONFIRM = 16
 """Attempts in each arm that the placebo rule needs."""
+
+
+def options(command: argparse.ArgumentParser) -> None:
+    """Each default is what the bars are stated for."""
+    command.add_argument("--samples", type=int, default=10_000, help="samples a pool (10000)")
 
 
 def measure(samples: int) -> Iterator[Figure]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import subprocess
 import sys
@@ -27,6 +28,12 @@ TARGET = "verl"
 
 _SIDE = 640
 _ROOT = Path(__file__).parents[2]
+
+
+def options(command: argparse.ArgumentParser) -> None:
+    """Each default is what the bars are stated for."""
+    command.add_argument("--gib", type=float, default=2.0, help="bytes of images (2)")
+    command.add_argument("--folder", type=Path, help="where to write; by default the temporary one")
 
 
 def measure(*, gib: float, folder: Path | None) -> Iterator[Figure]:

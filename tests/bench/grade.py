@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -14,6 +15,12 @@ LEAST = 10_000.0
 
 Pair = tuple[str, str]
 """Prediction and accepted answer."""
+
+
+def options(command: argparse.ArgumentParser) -> None:
+    """Each default is what the bars are stated for."""
+    command.add_argument("--count", type=int, default=20_000, help="pairs a round (20000)")
+    command.add_argument("--rounds", type=int, default=3, help="the best counts (3)")
 
 
 def measure(count: int, rounds: int) -> Iterator[Figure]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import io
 import os
@@ -34,6 +35,14 @@ CELLS = (
     "show(crop.resize((800, 800))); 'done'",
 )
 HELD = "kept = np.ones((1024, 1024, 3), 'u1'); 'done'"
+
+
+def options(command: argparse.ArgumentParser) -> None:
+    """Each default is what the bars are stated for."""
+    command.add_argument("--rounds", type=int, default=100, help="sessions a median (100)")
+    command.add_argument("--kernels", type=int, default=5, help="ipykernels to start (5)")
+    command.add_argument("--row", type=int, default=1000, help="sessions in a row (1000)")
+    command.add_argument("--at-once", type=int, default=64, help="sessions open at once (64)")
 
 
 def measure(*, rounds: int, kernels: int, row: int, at_once: int) -> Iterator[Figure]:

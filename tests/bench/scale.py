@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import resource
 import subprocess
@@ -71,12 +72,26 @@ class Outcome:
         )
 
 
-def measure(sizes: Sequence[int], *, keep: Path | None) -> Iterator[Figure]:
+def options(command: argparse.ArgumentParser) -> None:
+    """Each default is what the bars are stated for."""
+    command.add_argument(
+        "--samples",
+        type=int,
+        nargs="+",
+        default=[10_000, 100_000],
+        help="sizes of the runs, growing; the first is compared with the last (10000 100000)",
+    )
+    command.add_argument(
+        "--keep", type=Path, help="an empty folder for the runs, which then stay there"
+    )
+
+
+def measure(*, samples: Sequence[int], keep: Path | None) -> Iterator[Figure]:
     """Run every size in turn; the first is compared with the last."""
     outcomes = []
-    for samples in sizes:
+    for size in samples:
         with _folder(keep) as folder, world.serving() as url:
-            outcomes.append(run(Path(folder), url, samples))
+            outcomes.append(run(Path(folder), url, size))
         print(outcomes[-1], flush=True)
     first, last = outcomes[0], outcomes[-1]
     yield Figure(f"scale: peak memory of {last.samples:,} samples", last.gib, MOST_GIB, True, "GiB")

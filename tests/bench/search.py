@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import tempfile
 import time
 from collections.abc import Iterator
@@ -23,6 +24,12 @@ MOST_P95 = 30.0
 _VOCABULARY = 50_000
 _DOCUMENT_WORDS, _QUERY_WORDS = 60, 8
 _BATCH = 10_000
+
+
+def options(command: argparse.ArgumentParser) -> None:
+    """Each default is what the bars are stated for."""
+    command.add_argument("--documents", type=int, default=100_000, help="of 60 words (100000)")
+    command.add_argument("--queries", type=int, default=500, help="of 8 words (500)")
 
 
 def measure(documents: int, queries: int) -> Iterator[Figure]:

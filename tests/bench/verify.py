@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import tempfile
 import time
@@ -20,6 +21,11 @@ from tests.curation.verification.teacher import Real, taught
 
 BAR = 40.0
 REPLAYED_BAR = 10.0
+
+
+def options(command: argparse.ArgumentParser) -> None:
+    """Each default is what the bars are stated for."""
+    command.add_argument("--trajectories", type=int, default=128, help="trajectories (128)")
 
 
 def measure(*, trajectories: int) -> Iterator[Figure]:
