@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from curation.told import told
+from curation.cli.told import told
 
 app = typer.Typer(
     help="The sandbox for model-written code.",

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from curation.told import told
+from curation.cli.told import told
 
 app = typer.Typer(
     help="Build and try what the search tools look in.",

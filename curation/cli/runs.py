@@ -1,0 +1,142 @@
+"""Commands on a recipe and its run folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from curation.cli.terminal import table, width
+from curation.cli.told import told
+
+if TYPE_CHECKING:
+    from curation.runs import Run
+
+RecipePath = Annotated[Path, typer.Argument(metavar="RECIPE", help="A recipe file (TOML).")]
+RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]
+
+
+def check(recipe: RecipePath) -> None:
+    """Find every mistake in a recipe before anything is paid for."""
+    with told():
+        from curation.check import check_recipe
+
+        for line in check_recipe(recipe):
+            print(line)
+
+
+def run(
+    recipe: RecipePath,
+    run: Annotated[
+        Path | None, typer.Option("--run", help="Run folder; by default runs/<recipe's name>.")
+    ] = None,
+    retry_quarantined: Annotated[
+        bool, typer.Option("--retry-quarantined", help="Try again what failed before.")
+    ] = False,
+) -> None:
+    """Do everything that the recipe says and that is not yet done in the run folder."""
+    with told():
+        from curation.pipeline import run_recipe
+        from curation.progress import reporter
+        from curation.recipe_file import load_recipe
+        from curation.runs import Run
+
+        folder = Run(run or Path("runs") / recipe.stem)
+        run_recipe(load_recipe(recipe), folder, reporter(), retry_quarantined=retry_quarantined)
+        _show(folder)
+
+
+def funnel(run: RunPath) -> None:
+    """Show what became of every row, by source, and where the shards are."""
+    with told():
+        from curation.runs import Run
+
+        _show(Run(run))
+
+
+def sql(run: RunPath, query: Annotated[str, typer.Argument(metavar="QUERY")]) -> None:
+    """Ask a run's tables in SQL (DuckDB): one view a table."""
+    with told():
+        import duckdb
+
+        from curation.errors import RunError
+        from curation.runs import Run
+
+        with Run(run).connect() as db:
+            try:
+                found = db.sql(query)
+            except duckdb.Error as error:
+                raise RunError(f"DuckDB does not take the query: {error}") from None
+            if found is not None:
+                found.show(max_rows=1000, max_width=max(width(), 120))
+
+
+def why(
+    run: RunPath, sample: Annotated[str, typer.Argument(metavar="SAMPLE", help="Its id.")]
+) -> None:
+    """Tell everything that happened to one sample."""
+    with told():
+        from curation.funnel import tell
+        from curation.runs import Run
+
+        for title, rows in tell(Run(run), sample):
+            print(title)
+            for row in rows:
+                print("  " + _line(row))
+
+
+def rules(
+    run: RunPath,
+    preset: Annotated[
+        list[str] | None, typer.Option("--preset", help="A preset; again for more; else all.")
+    ] = None,
+) -> None:
+    """Show what each preset would keep of a run, from stored counts, without a model."""
+    with told():
+        from curation.compare import compare
+        from curation.runs import Run
+
+        table(compare(Run(run), preset or ()).cells())
+
+
+def grade(
+    run: RunPath,
+    grader: Annotated[
+        str | None,
+        typer.Option(
+            "--grader", help="Decides every kind of answer; by default as the recipe says."
+        ),
+    ] = None,
+) -> None:
+    """Grade all rollouts of a run again, without new rollouts, and tell what changed."""
+    with told():
+        from curation.pipeline import grade_again
+        from curation.progress import reporter
+        from curation.runs import Run
+
+        grade_again(Run(run), reporter(), only=grader)
+
+
+def export(run: RunPath, target: Annotated[str, typer.Argument(metavar="TARGET")]) -> None:
+    """Write one export of a finished run, also one that its recipe does not name."""
+    with told():
+        from curation.pipeline import export_target
+        from curation.progress import reporter
+        from curation.runs import Run
+
+        print(export_target(Run(run), target, reporter()))
+
+
+def _show(run: Run) -> None:
+    from curation.funnel import read_funnel
+
+    table(read_funnel(run).cells())
+    for path in sorted(run.export_path("").glob("*/*.parquet")):
+        print(path)
+
+
+def _line(row: dict[str, Any]) -> str:
+    return ", ".join(
+        f"{key}={value!r}" for key, value in row.items() if value not in (None, [], "")
+    )
