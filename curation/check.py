@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from curation.pipeline import check_models, check_tools, curate_steps, synthesize_steps
-from curation.recipe import Source
-from curation.recipe_file import load_recipe
-from curation.sampler import Sampler
+from curation.recipes.file import load_recipe
+from curation.recipes.recipe import Source
+from curation.rollouts.sampler import Sampler
 from curation.sandbox import SandboxSettings, open_sandbox
 from curation.sources import BadRow, RawSample
 from curation.stages.admit import RowError, admit

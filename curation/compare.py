@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from curation.errors import RecipeError
-from curation.presets import PRESETS, Condition, Planned, Preset
-from curation.recipe import Arm
-from curation.recipe_file import load_recipe
+from curation.recipes.file import load_recipe
+from curation.recipes.presets import PRESETS, Condition, Planned, Preset
+from curation.recipes.recipe import Arm
+from curation.recipes.settings import unknown
 from curation.runs import Run
-from curation.settings import unknown
 from curation.stages.decide import MEASURES
 
 OWN = "recipe"

@@ -12,8 +12,8 @@ from curation.errors import ServerError
 from curation.manifest import Exported
 from curation.models import ManagedServer, ModelClient, api_key_from, embedded_model
 from curation.progress import Reporter, Silent
-from curation.recipe import Model, Recipe
-from curation.recipe_file import resolved
+from curation.recipes.file import resolved
+from curation.recipes.recipe import Model, Recipe
 from curation.runs import Run
 from curation.stage import Count, Stage, count_owed
 from curation.tables import write_text

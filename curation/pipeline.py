@@ -21,8 +21,8 @@ from curation.manifest import (
     write_manifest,
 )
 from curation.progress import Reporter
-from curation.recipe import Export, Recipe
-from curation.recipe_file import check_grader, load_recipe
+from curation.recipes.file import check_grader, load_recipe
+from curation.recipes.recipe import Export, Recipe
 from curation.runs import Run
 from curation.stage import Count
 from curation.stages.compose import compose

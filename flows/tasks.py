@@ -21,8 +21,8 @@ from curation.funnel import read_funnel
 from curation.job import Job
 from curation.pipeline import Step, check_models, check_tools, finish, perform, sentence
 from curation.progress import Lines
-from curation.recipe import Recipe
-from curation.recipe_file import load_recipe
+from curation.recipes.file import load_recipe
+from curation.recipes.recipe import Recipe
 from curation.runs import Run
 
 LOG_SECONDS = 30.0

@@ -26,7 +26,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from curation.rules import Rule, Tally
+from curation.estimates.rules import Rule, Tally
 from curation.sources import RawSample
 from schemas import Box
 from tests.scripted_server import Request, Text, text_of

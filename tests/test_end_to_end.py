@@ -12,8 +12,8 @@ from curation.exporters import TARGETS
 from curation.models import ManagedServer
 from curation.pipeline import run_recipe
 from curation.progress import Silent
-from curation.recipe import Recipe
-from curation.recipe_file import parse_recipe
+from curation.recipes.file import parse_recipe
+from curation.recipes.recipe import Recipe
 from curation.runs import Run
 from curation.sources.base import RawSample
 from curation.stages.ingest import open_source

@@ -12,7 +12,7 @@ from curation.cli import app
 from curation.exporters import TARGETS
 from curation.pipeline import run_recipe
 from curation.progress import Silent
-from curation.recipe_file import parse_recipe
+from curation.recipes.file import parse_recipe
 from curation.runs import Run
 from tests.curation.scene import recipe_text, reply
 from tests.scripted_server import ScriptedServer

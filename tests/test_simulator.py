@@ -6,7 +6,7 @@ from typing import Any
 import aiohttp
 import numpy as np
 
-from curation.rules import CountRule
+from curation.estimates.rules import CountRule
 from tests.scripted_server import ScriptedServer
 from tests.simulator import Pool, ServiceTime, SimulatedPolicy, pass_rates, request
 

@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from curation.actions import Workbench
 from curation.audit.conversations import Conversation, read_conversations
 from curation.audit.rollout import as_case
 from curation.dialects import Dialect, get_dialect
 from curation.dialects.base import IMAGE
 from curation.errors import SourceError
+from curation.rollouts.actions import Workbench
 from curation.sandbox import Limits, Sandbox
 from curation.sources.base import BadRow
 from curation.tools import toolbox

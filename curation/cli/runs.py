@@ -39,7 +39,7 @@ def run(
     with told():
         from curation.pipeline import run_recipe
         from curation.progress import reporter
-        from curation.recipe_file import load_recipe
+        from curation.recipes.file import load_recipe
         from curation.runs import Run
 
         folder = Run(run or Path("runs") / recipe.stem)

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from curation.actions import Bench, Workbench
 from curation.dialects import get_dialect
 from curation.graders import grade
 from curation.images import ImageStore, crop
 from curation.models import ModelClient
-from curation.placebo import KINDS
-from curation.rollouts import Roller, Unit
-from curation.sampler import Sampler
+from curation.rollouts.actions import Bench, Workbench
+from curation.rollouts.loop import Roller, Unit
+from curation.rollouts.placebo import KINDS
+from curation.rollouts.sampler import Sampler
 from curation.sandbox import Sandbox
 from curation.sources.base import RawSample
 from curation.sources.charts import charts

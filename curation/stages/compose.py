@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from curation.dialects import Dialect
 from curation.job import Job
-from curation.recipe import Teach
+from curation.recipes.recipe import Teach
 from curation.stage import Count, batches, to_json
 from curation.stages.conclude import LOOKS, conclude
 from curation.stages.pairs import conversation, write_pairs

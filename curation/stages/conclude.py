@@ -12,7 +12,7 @@ from itertools import groupby
 import pyarrow as pa
 
 from curation.job import Job
-from curation.recipe import Teach
+from curation.recipes.recipe import Teach
 from curation.stage import query_rows
 from curation.stages.verify import CHECKED
 from curation.verification.case import Finding

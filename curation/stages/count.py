@@ -9,10 +9,10 @@ from collections.abc import Iterator
 
 import pyarrow as pa
 
-from curation.benefit import benefit_of
+from curation.estimates.benefit import benefit_of
 from curation.job import Job
-from curation.presets import Condition
-from curation.recipe import Recipe
+from curation.recipes.presets import Condition
+from curation.recipes.recipe import Recipe
 from curation.stage import Count, batches
 from schemas import Benefit, to_table
 from schemas.rollout import ARMS

@@ -6,7 +6,7 @@ Verdicts are recomputed in every run; changing a bound needs no model call.
 from __future__ import annotations
 
 from curation.job import Job
-from curation.presets import Condition, Planned, Preset
+from curation.recipes.presets import Condition, Planned, Preset
 from curation.stage import Count, batches
 from curation.stages.count import holds, tallies
 from curation.stages.screen import count_verdicts

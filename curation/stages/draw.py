@@ -16,10 +16,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from curation.errors import RunError
+from curation.estimates.rules import Rule, Tally
 from curation.graders.assigned import Graders
 from curation.progress import Meter
-from curation.rollouts import Roller, Unit
-from curation.rules import Rule, Tally
+from curation.rollouts.loop import Roller, Unit
 from curation.stage import PartWriter, failed_row
 from curation.stages.count import RIGHT
 from schemas import Quarantined, Rollout

@@ -15,7 +15,7 @@ from curation.funnel import read_funnel
 from curation.images import ImageStore
 from curation.job import Job
 from curation.manifest import Exported, read_manifest, usage, versions
-from curation.recipe import Export, Recipe
+from curation.recipes.recipe import Export, Recipe
 from curation.runs import Run
 from curation.stage import Count, batches, query_rows, to_json
 from curation.tools import Tool

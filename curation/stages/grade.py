@@ -19,7 +19,7 @@ from curation.graders.judge import PROMPT_ID, Case, Judge
 from curation.graders.judgement import Ruling
 from curation.job import Job, check_model
 from curation.models import Sampling
-from curation.recipe import Recipe
+from curation.recipes.recipe import Recipe
 from curation.runs import Run
 from curation.stage import (
     Count,

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 
 from curation.errors import SourceError, StaleSettingsError
 from curation.job import Job
-from curation.recipe import Source
+from curation.recipes.recipe import Source
+from curation.recipes.settings import keyword_parameters
 from curation.runs import Run
-from curation.settings import keyword_parameters
 from curation.sources import BadRow, Row
 from curation.stage import Count, failed_row, query_rows, to_json
 from curation.stages.admit import Admitted, RowError, admit

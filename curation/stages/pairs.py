@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow as pa
 
 from curation.job import Job
-from curation.recipe import Recipe, Teach
+from curation.recipes.recipe import Recipe, Teach
 from curation.stage import query_rows
 from curation.verification import FLAGS, LATER, names_sql
 from schemas import Message, Pair, Rollout, Turn, to_table

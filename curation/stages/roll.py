@@ -9,18 +9,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from curation.actions import Workbench
-from curation.arms import treatment
 from curation.errors import RecipeError
+from curation.estimates.rules import Rule, Tally
 from curation.graders.assigned import Graders
 from curation.images import crop
 from curation.job import Job, check_model
-from curation.presets import settled
-from curation.recipe import Arm, Model, Recipe
-from curation.rollouts import Roller, Unit
-from curation.rules import Rule, Tally
+from curation.recipes.presets import settled
+from curation.recipes.recipe import Arm, Model, Recipe
+from curation.rollouts.actions import Workbench
+from curation.rollouts.arms import treatment
+from curation.rollouts.loop import Roller, Unit
+from curation.rollouts.sampler import Sampler
 from curation.runs import Run
-from curation.sampler import Sampler
 from curation.sandbox import open_sandbox
 from curation.stage import (
     Count,

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pyarrow as pa
 
 from curation.job import Job
-from curation.recipe import Filter
+from curation.recipes.recipe import Filter
 from curation.stage import Count, batches
 from schemas import Verdict, to_table
 

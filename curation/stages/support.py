@@ -12,8 +12,8 @@ from curation.dialects import Answer
 from curation.errors import RequestError
 from curation.job import Job, check_model
 from curation.models import ModelClient
-from curation.recipe import Recipe
-from curation.sampler import Sampler, sample_seed
+from curation.recipes.recipe import Recipe
+from curation.rollouts.sampler import Sampler, sample_seed
 from curation.stage import Count, PartWriter, Stage, count_stage, failed_row, quarantine_writer
 from curation.stage import query_rows as rows_of
 from curation.stages.count import RIGHT

@@ -6,10 +6,10 @@ import asyncio
 from dataclasses import dataclass
 from typing import Any
 
-from curation.actions import Workbench
 from curation.errors import StaleSettingsError
 from curation.job import Job
-from curation.recipe import Recipe
+from curation.recipes.recipe import Recipe
+from curation.rollouts.actions import Workbench
 from curation.sandbox import open_sandbox
 from curation.stage import Count, PartWriter, Stage, count_stage, query_rows
 from curation.stages.count import RIGHT

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from curation.actions import Bench, Effect
 from curation.dialects import Call, Code
 from curation.images import decode, identify
+from curation.rollouts.actions import Bench, Effect
 from curation.verification.case import Case, Finding
 from schemas import ToolCall
 

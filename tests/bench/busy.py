@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from curation.estimates.rules import CountRule, Tally
 from curation.job import Job
-from curation.recipe_file import parse_recipe
-from curation.rules import CountRule, Tally
+from curation.recipes.file import parse_recipe
 from curation.runs import Run
 from curation.stage import query_rows
 from curation.stages.ingest import ingest

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from curation.plans import attempts_drawn
-from curation.rules import CountRule, Rule, Tally
-from curation.sequential import SequentialRule
+from curation.estimates.plans import attempts_drawn
+from curation.estimates.rules import CountRule, Rule, Tally
+from curation.estimates.sequential import SequentialRule
 from tests.bench.figure import Figure
 from tests.simulator import KINDS, Outcomes, Pool, pass_rates
 

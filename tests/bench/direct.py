@@ -16,10 +16,10 @@ from curation.dialects.base import IMAGE
 from curation.embedded import CHECKPOINT
 from curation.job import Job, check_model
 from curation.models import ManagedServer
-from curation.recipe import Recipe
-from curation.recipe_file import parse_recipe
+from curation.recipes.file import parse_recipe
+from curation.recipes.recipe import Recipe
+from curation.rollouts.sampler import sample_seed
 from curation.runs import Run
-from curation.sampler import sample_seed
 from curation.stage import query_rows
 from curation.stages.ingest import ingest
 from curation.stages.measure import measure as measure_samples

@@ -8,10 +8,10 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from scipy.stats import binom
 
-from curation.estimates import Estimate, difference, pass_rate, tools_help
-from curation.plans import unbiased_rate
-from curation.pools import GainAndHarm, mean
-from curation.rules import Rule, Tally
+from curation.estimates.intervals import Estimate, difference, pass_rate, tools_help
+from curation.estimates.plans import unbiased_rate
+from curation.estimates.pools import GainAndHarm, mean
+from curation.estimates.rules import Rule, Tally
 from tests.bench.curtail import PRESETS
 from tests.bench.figure import Figure
 from tests.simulator import KINDS, Pool, Rates, pass_rates

@@ -9,8 +9,8 @@ import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 
-from curation.actions import Workbench
 from curation.images import ImageStore
+from curation.rollouts.actions import Workbench
 from curation.sandbox import Limits, Sandbox
 from curation.stages.draw import drive
 from curation.stages.verify import WORKERS

@@ -12,7 +12,7 @@ import pytest
 from curation.errors import RecipeError, ToolError
 from curation.pipeline import run_recipe
 from curation.progress import Silent
-from curation.recipe_file import load_recipe, parse_recipe, resolved
+from curation.recipes.file import load_recipe, parse_recipe, resolved
 from curation.runs import Run
 from curation.tools import ToolResult, Workspace
 from tests.curation.scene import picture, recipe_text

@@ -16,8 +16,8 @@ from curation.exporters.writer import SPLITS
 from curation.manifest import read_manifest
 from curation.pipeline import export_target, run_recipe
 from curation.progress import Silent
-from curation.recipe import Arms, Export, Recipe
-from curation.recipe_file import load_recipe, parse_recipe
+from curation.recipes.file import load_recipe, parse_recipe
+from curation.recipes.recipe import Arms, Export, Recipe
 from curation.runs import Run
 from curation.stages.export import export_rows
 from curation.verification import HOLDS

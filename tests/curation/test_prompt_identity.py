@@ -16,9 +16,9 @@ from curation.embedded import CHECKPOINT
 from curation.exporters import ExportRow, get_target
 from curation.models import chat_messages
 from curation.models.environment import environment_python, serve_environment
-from curation.recipe import Recipe
-from curation.recipe_file import parse_recipe
-from curation.sampler import Sampler
+from curation.recipes.file import parse_recipe
+from curation.recipes.recipe import Recipe
+from curation.rollouts.sampler import Sampler
 from curation.stages.admit import admit
 from tests.curation.scene import picture, recipe_text, sum_sample
 

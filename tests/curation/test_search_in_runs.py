@@ -14,8 +14,8 @@ from curation.errors import ToolsightError
 from curation.job import Job
 from curation.pipeline import perform, run_recipe, synthesize_steps
 from curation.progress import Silent
-from curation.recipe import Recipe
-from curation.recipe_file import parse_recipe
+from curation.recipes.file import parse_recipe
+from curation.recipes.recipe import Recipe
 from curation.runs import Run
 from curation.search.build import build_corpus
 from tests.curation.scene import recipe_text

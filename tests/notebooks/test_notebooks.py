@@ -14,7 +14,7 @@ from nbclient import NotebookClient
 
 from curation.pipeline import run_recipe
 from curation.progress import Silent
-from curation.recipe_file import parse_recipe
+from curation.recipes.file import parse_recipe
 from curation.runs import Run
 from curation.verification import HOLDS
 from tests.notebooks.world import recipe_text, reply

@@ -19,7 +19,7 @@ from curation.exporters import check_exports
 from curation.exporters.manifest import read_manifest
 from curation.pipeline import run_recipe
 from curation.progress import Silent
-from curation.recipe_file import parse_recipe
+from curation.recipes.file import parse_recipe
 from curation.runs import Run
 from tests.curation.scene import recipe_text, reply
 from tests.scripted_server import ScriptedServer

@@ -9,8 +9,8 @@ import tomllib
 from collections.abc import Sequence
 
 from curation.errors import RecipeError, SandboxError
+from curation.recipes.settings import bind
 from curation.sandbox.limits import Limits
-from curation.settings import bind
 
 DEFAULTS = {"cell_seconds": 300.0, "session_seconds": 86_400.0}
 """Limits that differ from a recipe's: DeepEyesV2's environment gives a cell 200 seconds, and uses

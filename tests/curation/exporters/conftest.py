@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from PIL import Image as Pillow
 
-from curation.benefit import benefit_of
 from curation.dialects import get_dialect
 from curation.dialects.base import Observed
+from curation.estimates.benefit import benefit_of
 from curation.exporters import ExportRow, get_target
 from schemas import Message, Sample, Trajectory
 from tests.curation.counted import tallies_row

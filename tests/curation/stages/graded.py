@@ -10,7 +10,7 @@ from typing import Any
 
 from curation.job import Job
 from curation.progress import Silent
-from curation.recipe_file import parse_recipe
+from curation.recipes.file import parse_recipe
 from curation.runs import Run
 from curation.stages.ingest import ingest
 from schemas import Rollout

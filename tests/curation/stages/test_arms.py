@@ -14,7 +14,7 @@ from PIL import Image
 from curation.errors import RecipeError
 from curation.pipeline import run_recipe
 from curation.progress import Silent
-from curation.recipe_file import parse_recipe
+from curation.recipes.file import parse_recipe
 from curation.runs import Run
 from tests.curation import scene
 from tests.scripted_server import ScriptedServer, images_of, text_of

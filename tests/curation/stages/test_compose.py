@@ -9,7 +9,7 @@ import pytest
 from curation.dialects.base import IMAGE
 from curation.errors import RecipeError
 from curation.job import Job
-from curation.recipe_file import parse_recipe
+from curation.recipes.file import parse_recipe
 from curation.runs import Run
 from curation.stages.compose import compose
 from curation.stages.verify import verify_stage

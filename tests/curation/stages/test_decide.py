@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from curation.job import Job
-from curation.presets import DeepEyes, DeepEyesV2, Preset
-from curation.recipe import Arm, Arms
-from curation.recipe_file import parse_recipe
+from curation.recipes.file import parse_recipe
+from curation.recipes.presets import DeepEyes, DeepEyesV2, Preset
+from curation.recipes.recipe import Arm, Arms
 from curation.runs import Run
 from curation.stages.count import benefit
 from curation.stages.decide import decide

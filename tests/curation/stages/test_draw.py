@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from curation.compare import compare
+from curation.estimates.plans import points
+from curation.estimates.rules import Tally
 from curation.job import Job
-from curation.plans import points
-from curation.recipe import Recipe
-from curation.recipe_file import parse_recipe
-from curation.rules import Tally
+from curation.recipes.file import parse_recipe
+from curation.recipes.recipe import Recipe
+from curation.rollouts.sampler import sample_seed
 from curation.runs import Run
-from curation.sampler import sample_seed
 from curation.stage import Count
 from curation.stages.count import benefit
 from curation.stages.decide import decide

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from curation.errors import RecipeError, RunError, ServerError, StaleSettingsError
+from curation.estimates.rules import Tally
 from curation.graders.assigned import Graders
-from curation.recipe_file import parse_recipe, resolved
-from curation.rollouts import Unit
-from curation.rules import Tally
+from curation.recipes.file import parse_recipe, resolved
+from curation.rollouts.loop import Unit
 from curation.stages.draw import Owed
 from curation.stages.grade import grade
 from schemas import Rollout

@@ -9,8 +9,8 @@ import pytest
 
 from curation.errors import RunError, SourceError, StaleSettingsError
 from curation.job import Job
-from curation.recipe import Recipe, Source
-from curation.recipe_file import parse_recipe
+from curation.recipes.file import parse_recipe
+from curation.recipes.recipe import Recipe, Source
 from curation.runs import Run
 from curation.sources import BadRow, RawSample, Row
 from curation.stage import Count

@@ -12,7 +12,7 @@ from curation.graders.assigned import Graders
 from curation.job import Job
 from curation.pipeline import grade_again, run_recipe
 from curation.progress import Silent
-from curation.recipe_file import parse_recipe
+from curation.recipes.file import parse_recipe
 from curation.runs import Run
 from curation.stages.grade import grade
 from curation.stages.regrade import regrade

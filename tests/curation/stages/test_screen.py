@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from curation.job import Job
-from curation.recipe import Recipe, Source
-from curation.recipe_file import parse_recipe
+from curation.recipes.file import parse_recipe
+from curation.recipes.recipe import Recipe, Source
 from curation.runs import Run
 from curation.sources import RawSample
 from curation.stage import Count

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from curation.actions import Workbench
 from curation.dialects import get_dialect
 from curation.images import ImageStore, decode
 from curation.models import ModelClient
-from curation.rollouts import Roller, Unit
-from curation.sampler import Sampler
+from curation.rollouts.actions import Workbench
+from curation.rollouts.loop import Roller, Unit
+from curation.rollouts.sampler import Sampler
 from curation.sandbox import Sandbox
 from curation.sources.base import RawSample
 from curation.sources.charts import charts

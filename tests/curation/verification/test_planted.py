@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from curation.actions import Workbench
 from curation.graders import grade
 from curation.images import ImageStore
+from curation.rollouts.actions import Workbench
 from curation.sandbox import Limits, Sandbox
 from curation.stages.count import RIGHT
 from curation.tools import toolbox

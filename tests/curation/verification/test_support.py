@@ -12,7 +12,7 @@ from PIL import Image
 
 from curation.pipeline import run_recipe
 from curation.progress import Silent
-from curation.recipe_file import parse_recipe
+from curation.recipes.file import parse_recipe
 from curation.runs import Run
 from curation.verification.support import support
 from schemas import Support

@@ -11,7 +11,7 @@ from curation.errors import SandboxError
 from curation.manifest import read_manifest
 from curation.pipeline import run_recipe
 from curation.progress import Silent
-from curation.recipe_file import load_recipe
+from curation.recipes.file import load_recipe
 from curation.runs import Run
 from tests.curation.sandbox.service.node import LIMITS, ServiceNode
 from tests.curation.scene import recipe_text, reply

@@ -16,13 +16,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from curation.actions import Bench, Effect, Workbench
 from curation.dialects import Answer, Call, Code, Fault
 from curation.dialects.base import IMAGE
 from curation.errors import RequestError
 from curation.images import ImageStore
 from curation.models import ModelClient, Reply, Sampling
-from curation.sampler import Sampler, sample_seed
+from curation.rollouts.actions import Bench, Effect, Workbench
+from curation.rollouts.sampler import Sampler, sample_seed
 from schemas import Message, Rollout, ToolCall, Turn
 
 _TURN_SEED = 1_000_003

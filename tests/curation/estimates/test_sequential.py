@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from curation.plans import attempts_drawn, kept_share
-from curation.rules import Tally
-from curation.sequential import SequentialRule
+from curation.estimates.plans import attempts_drawn, kept_share
+from curation.estimates.rules import Tally
+from curation.estimates.sequential import SequentialRule
 from tests.simulator import Pool
 
 UPPER = SequentialRule(highest=0.25, easy=0.5)

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from curation.actions import Bench, Kernel
 from curation.dialects import Call, Code, get_dialect
-from curation.placebo import KINDS
+from curation.rollouts.actions import Bench, Kernel
+from curation.rollouts.placebo import KINDS
 from curation.sandbox import CellResult
 from curation.tools import Workspace, toolbox
 from tests.curation.scene import picture

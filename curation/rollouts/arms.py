@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from curation.actions import Bench
-from curation.placebo import KINDS
-from curation.recipe import Arm, Placebo
+from curation.recipes.recipe import Arm, Placebo
+from curation.rollouts.actions import Bench
+from curation.rollouts.placebo import KINDS
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,9 @@ from itertools import product
 import duckdb
 import pytest
 
-from curation.presets import PRESETS, Condition, Screen, counted, settled
-from curation.rules import CountRule, Rule, Tally
-from curation.sequential import SequentialRule
+from curation.estimates.rules import CountRule, Rule, Tally
+from curation.estimates.sequential import SequentialRule
+from curation.recipes.presets import PRESETS, Condition, Screen, counted, settled
 
 PLANNED = dict.fromkeys(
     ("direct", "tools", "oracle_crop", "confirm_direct", "confirm_tools", "placebo"), 64

@@ -15,13 +15,13 @@ from scipy.optimize import brentq
 from scipy.stats import binomtest
 from scipy.stats import t as student
 
-from curation.estimates import LEVEL, Estimate, pass_rate
-from curation.rules import Tally
+from curation.estimates.intervals import LEVEL, Estimate, pass_rate
+from curation.estimates.rules import Tally
 
 
 def mean(values: Sequence[float], *, level: float = LEVEL) -> Estimate:
     """The mean over a pool with Student's interval; of differences of two arms, one a sample, it
-    is their paired comparison. Feed it unbiased values (`curation.plans.unbiased_rate`).
+    is their paired comparison. Feed it unbiased values (`curation.estimates.plans.unbiased_rate`).
 
     Raises:
         ValueError: fewer than two values, which say nothing of how much they vary.
@@ -140,7 +140,7 @@ def effects(direct_rate: float, tools: ToolAttempts) -> Effects | None:
     MED pairs one greedy answer with another. Here attempts are many and independent, so a term is
     the product of two shares; with an unbiased `direct_rate` its mean over samples is unbiased.
     The experiment of the same name, `schema_only` less direct and tools less `schema_only`, is
-    `curation.estimates.difference` of those arms.
+    `curation.estimates.intervals.difference` of those arms.
     """
     called, uncalled = tools.called, tools.uncalled
     scored = called.right + called.wrong + uncalled.right + uncalled.wrong

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy.stats import beta
 
-from curation.estimates import Estimate, difference, pass_rate, tools_help
-from curation.rules import CountRule, Tally
+from curation.estimates.intervals import Estimate, difference, pass_rate, tools_help
+from curation.estimates.rules import CountRule, Tally
 from tests.simulator import Pool, pass_rates
 
 

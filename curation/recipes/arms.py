@@ -11,8 +11,8 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from curation.errors import RecipeError
-from curation.recipe import Arm, Arms, Placebo
-from curation.settings import bind, unknown
+from curation.recipes.recipe import Arm, Arms, Placebo
+from curation.recipes.settings import bind, unknown
 
 _WITH_TOOLS = ("tools", "schema_only", "placebo")
 _ARMS = ("direct", "text_only", "oracle_crop", *_WITH_TOOLS)

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from curation.actions import Workbench
 from curation.dialects import get_dialect
 from curation.images import ImageStore
 from curation.models import ModelClient
-from curation.rollouts import Roller, Unit
-from curation.sampler import Sampler, sample_seed
+from curation.rollouts.actions import Workbench
+from curation.rollouts.loop import Roller, Unit
+from curation.rollouts.sampler import Sampler, sample_seed
 from curation.sandbox import Limits, Sandbox
 from curation.tools import toolbox
 from schemas import Rollout

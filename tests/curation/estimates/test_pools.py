@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize_scalar
 
-from curation.plans import unbiased_rate
-from curation.pools import Effects, GainAndHarm, ToolAttempts, effects, mean
-from curation.rules import CountRule, Tally
+from curation.estimates.plans import unbiased_rate
+from curation.estimates.pools import Effects, GainAndHarm, ToolAttempts, effects, mean
+from curation.estimates.rules import CountRule, Tally
 from tests.simulator import Pool, pass_rates
 
 COUNTS = [(36, 12, 2, 0), (5, 9, 4, 22), (10, 1, 1, 10), (0, 30, 3, 0)]

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import ClassVar
 
-from curation.plans import kept_share
-from curation.rules import Tally
+from curation.estimates.plans import kept_share
+from curation.estimates.rules import Tally
 
 _NEVER = 1e-12
 """Stands for a rate of 0 in logarithms, as 1 less it stands for 1."""

@@ -13,8 +13,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
-from curation.rules import CountRule, Rule
-from curation.sequential import SequentialRule
+from curation.estimates.rules import CountRule, Rule
+from curation.estimates.sequential import SequentialRule
 
 Planned = Mapping[str, int]
 """Attempts that the recipe asks for, by arm; 0 where an arm is not run."""

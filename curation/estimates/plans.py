@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
-from curation.rules import Rule, Tally
+from curation.estimates.rules import Rule, Tally
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ def unbiased_rate(tally: Tally, rule: Rule | None = None) -> float | None:
     attempts that open with a right one (Girshick, Mosteller and Savage 1946): the first
     attempt is always drawn, and this is its expectation given how the sample ended. For averages
     only: for the one sample it may be an odd number, such as 1 after a wrong attempt;
-    `curation.estimates.pass_rate` is for that.
+    `curation.estimates.intervals.pass_rate` is for that.
 
     Args:
         tally: unscored attempts are left out, as if they were right as often as the others.

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from curation.errors import RecipeError
-from curation.presets import DeepEyes, DeepEyesV2
-from curation.recipe_file import load_recipe, parse_recipe, resolved
+from curation.recipes.file import load_recipe, parse_recipe, resolved
+from curation.recipes.presets import DeepEyes, DeepEyesV2
 from tests.curation.scene import recipe_text
 
 ROOT = Path(__file__).parents[2]

@@ -5,8 +5,8 @@ from itertools import product
 import numpy as np
 import pytest
 
-from curation.plans import attempts_drawn, kept_share, stops, unbiased_rate
-from curation.rules import CountRule, Tally
+from curation.estimates.plans import attempts_drawn, kept_share, stops, unbiased_rate
+from curation.estimates.rules import CountRule, Tally
 from tests.simulator import stop
 
 RULES = [

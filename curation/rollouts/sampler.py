@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from curation.arms import Treatment, treatment
 from curation.dialects import Dialect
 from curation.embedded import CHECKPOINT
 from curation.models import Sampling
 from curation.models.checkpoint import SERVERS_OWN, template_of
-from curation.recipe import Arm, Model, Recipe
+from curation.recipes.recipe import Arm, Model, Recipe
+from curation.rollouts.arms import Treatment, treatment
 from schemas import Message
 
 

@@ -19,11 +19,11 @@ from curation.exporters import TARGETS, ExportSettings
 from curation.exporters.contract import contract_rules
 from curation.graders import GRADERS, JUDGE
 from curation.graders.assigned import Graders
-from curation.presets import PRESETS, Preset
-from curation.recipe import Arms, Export, Filter, JudgeModel, Model, Recipe, Source, Teach
-from curation.recipe_arms import read_arms, written_arms
+from curation.recipes.arms import read_arms, written_arms
+from curation.recipes.presets import PRESETS, Preset
+from curation.recipes.recipe import Arms, Export, Filter, JudgeModel, Model, Recipe, Source, Teach
+from curation.recipes.settings import bind, bind_settings, resolve, unknown
 from curation.sandbox import SandboxSettings
-from curation.settings import bind, bind_settings, resolve, unknown
 from curation.tools import DEEPEYES_TOOLS, Tool
 from schemas.sample import ANSWER_KINDS
 

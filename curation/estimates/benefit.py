@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from curation.estimates import Estimate, difference, pass_rate
-from curation.rules import Tally
+from curation.estimates.intervals import Estimate, difference, pass_rate
+from curation.estimates.rules import Tally
 from schemas import Benefit
 
 Row = Mapping[str, int | str]

@@ -5,7 +5,7 @@ from itertools import product
 
 import pytest
 
-from curation.rules import CountRule, Rule, Tally
+from curation.estimates.rules import CountRule, Rule, Tally
 
 R, W, U = "right", "wrong", "unscored"
 

@@ -12,8 +12,8 @@ from curation.dialects import DIALECTS, Dialect, get_dialect
 from curation.exporters.settings import ExportSettings
 from curation.graders.assigned import Graders
 from curation.graders.judgement import STRUCTURED
-from curation.placebo import KINDS
-from curation.presets import Preset
+from curation.recipes.presets import Preset
+from curation.rollouts.placebo import KINDS
 from curation.sandbox import SandboxSettings
 from curation.tools import Tool
 from curation.verification import ERROR_TURNS, FLAGS
@@ -171,7 +171,7 @@ class Placebo(Arm):
     """Attempts whose tools run for real, but the model sees something else instead."""
 
     kind: str = "blank"
-    """One of `curation.placebo.KINDS`."""
+    """One of `curation.rollouts.placebo.KINDS`."""
 
     def __post_init__(self) -> None:
         Arm.__post_init__(self)
@@ -183,7 +183,7 @@ class Placebo(Arm):
 class Arms:
     """Which arms are run; an arm that is left out is not.
 
-    What each one shows to the model is in `curation.arms`.
+    What each one shows to the model is in `curation.rollouts.arms`.
     """
 
     direct: Arm

@@ -12,10 +12,10 @@ from dataclasses import replace
 
 from PIL import Image
 
-from curation.actions import Bench, Effect
 from curation.dialects import Call, Code
 from curation.dialects.base import IMAGE
 from curation.images import decode, encode_png
+from curation.rollouts.actions import Bench, Effect
 
 
 class Empty(Bench):

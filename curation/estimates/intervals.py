@@ -20,7 +20,7 @@ from functools import lru_cache
 
 from scipy.special import betaincinv
 
-from curation.rules import Tally
+from curation.estimates.rules import Tally
 
 LEVEL = 0.95
 
@@ -38,7 +38,7 @@ class Estimate:
 def pass_rate(tally: Tally, *, level: float = LEVEL) -> Estimate | None:
     """The right share of the scored attempts, the maximum likelihood estimate under every stopping
     rule; None where none is scored. For averages over samples that stopped early see
-    `curation.plans.unbiased_rate`."""
+    `curation.estimates.plans.unbiased_rate`."""
     right, wrong = tally.right, tally.wrong
     if right + wrong == 0:
         return None

@@ -1,0 +1,1 @@
+"""What attempts say of a sample and of a pool: rules that end early, estimates, intervals."""

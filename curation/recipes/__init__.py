@@ -1,0 +1,1 @@
+"""Recipes: the records, the TOML file, the presets, and how settings are bound and checked."""
