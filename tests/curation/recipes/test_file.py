@@ -9,7 +9,7 @@ from curation.recipes.file import load_recipe, parse_recipe, resolved
 from curation.recipes.presets import DeepEyes, DeepEyesV2
 from tests.curation.scene import recipe_text
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 GOOD = recipe_text("http://localhost:1/v1")
 
 
