@@ -8,7 +8,6 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from curation.exporters import TARGETS
 from curation.models import ManagedServer
 from curation.pipeline import run_recipe
 from curation.progress import Silent
@@ -47,7 +46,7 @@ def test_raw_samples_become_shards_and_nothing_is_lost(
         if isinstance(row, RawSample)
         for image in row.images
     }
-    for name in TARGETS:
+    for name in (export.target for export in recipe.exports):
         rows = [
             row
             for shard in run.export_path(name).glob("*.parquet")

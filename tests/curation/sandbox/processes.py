@@ -49,6 +49,14 @@ def state(pid: int) -> str:
     return _stat(pid)[0]
 
 
+def ended(pid: int) -> bool:
+    """Whether nothing of the process runs any more."""
+    try:
+        return state(pid) in "ZX"
+    except OSError:
+        return True
+
+
 def processor_time(pid: int) -> int:
     """Clock ticks spent so far, in the program and in the kernel."""
     fields = _stat(pid)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 import random
 import signal
@@ -16,6 +17,7 @@ from curation.sandbox.limits import MIB
 from tests.curation.sandbox.conftest import LIMITS
 from tests.curation.sandbox.processes import (
     descendants,
+    ended,
     fork_server,
     open_descriptors,
     own_memory,
@@ -70,10 +72,13 @@ async def test_a_fork_server_killed_again_and_again_costs_sessions_and_nothing_e
         await whole(sandbox, photo)
         descriptors, mounts, children = open_descriptors(), mounted(), zombies()
         for _ in range(3):
-            starts = sandbox.server_starts
+            starts, outermost = sandbox.server_starts, sandbox.server_pid
             running = [asyncio.create_task(rollout(sandbox, photo)) for _ in range(4)]
             await asyncio.sleep(moments.uniform(0, 0.2))
             os.kill(fork_server(sandbox), signal.SIGKILL)
+            # The fork that it made ahead can still become a session until all of it has ended.
+            assert outermost is not None
+            await until(functools.partial(ended, outermost))
             for results in await asyncio.gather(*running):
                 check_lost_only_after(results)
             assert (await whole(sandbox, photo)).status == "ok"
