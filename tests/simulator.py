@@ -22,17 +22,22 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import duckdb
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from curation.estimates.benefit import benefit_of
 from curation.estimates.rules import Rule, Tally
+from curation.recipes.presets import Toolsight
 from curation.sources import RawSample
-from schemas import Box
+from curation.stages.count import holds
+from schemas import Benefit, Box, to_table
 from tests.scripted_server import Request, Text, text_of
 
 MOST = 64
 """Attempts of one arm at one sample."""
+_N = 8
 
 Rates = npt.NDArray[np.float64]
 Outcomes = npt.NDArray[np.bool_]
@@ -70,13 +75,40 @@ class Pool:
         return [stop(rule, outcomes) for outcomes in self.right(arm)]
 
 
-def stop(rule: Rule, outcomes: Outcomes) -> Tally:
-    """Draw attempts in waves of `least` until the rule is decided."""
+def stop(rule: Rule, outcomes: Outcomes, size: Callable[[Rule, Tally], int] | None = None) -> Tally:
+    """Draw attempts until the rule is decided, in waves of `size` or else of `rule.least`."""
     tally = Tally(0, 0)
-    while wave := rule.least(tally):
+    while wave := size(rule, tally) if size else rule.least(tally):
         right = int(outcomes[tally.drawn : tally.drawn + wave].sum())
         tally = Tally(tally.right + right, tally.wrong + wave - right)
     return tally
+
+
+def kept_by_toolsight(
+    tools: Sequence[Tally], direct: Sequence[Tally], placebo: Sequence[Tally]
+) -> Outcomes:
+    """What the preset `toolsight` makes of fresh attempts at samples that tools always solved."""
+    arms = {"confirm_tools": tools, "confirm_direct": direct, "placebo": placebo}
+    arms |= dict.fromkeys(("tools", "direct"), [Tally(_N, 0)] * len(tools))
+    rows = [
+        _counts(dict(zip(arms, tallies, strict=True)))
+        for tallies in zip(*arms.values(), strict=True)
+    ]
+    benefits = to_table(Benefit, map(benefit_of, rows))  # noqa: F841 (named in the query)
+    estimated = [c for c in Toolsight().conditions({"direct": _N, "tools": _N}) if c.arm is None]
+    kept: Outcomes = duckdb.sql(f"SELECT {holds(estimated)} AS kept FROM benefits").fetchnumpy()[
+        "kept"
+    ]
+    return kept
+
+
+def _counts(arms: Mapping[str, Tally]) -> dict[str, int | str]:
+    figures = (
+        (f"{arm}_{name}", getattr(tally, name))
+        for arm, tally in arms.items()
+        for name in ("right", "wrong", "unscored")
+    )
+    return {"sample_id": "", **dict(figures)}
 
 
 RIGHT, WRONG = "right", "wrong"

@@ -65,33 +65,3 @@ def difference(arm: Tally, other: Tally, *, level: float = LEVEL) -> Estimate | 
     down = math.hypot(first.value - first.low, second.high - second.value)
     up = math.hypot(first.high - first.value, second.value - second.low)
     return Estimate(value, value - down, value + up)
-
-
-def tools_help(
-    tools: Tally,
-    direct: Tally,
-    placebo: Tally | None = None,
-    *,
-    above: float = 0.0,
-    level: float = LEVEL,
-) -> bool | None:
-    """Whether tools are known to solve the sample more often, and not by their prompt alone.
-
-    The interval of tools less direct must lie above `above`, and that of tools less placebo above
-    0. Attempts must be fresh: those that chose the sample flatter the benefit.
-
-    From 3 attempts an arm on, tools that do nothing pass in at most 5 % of samples, whatever the
-    pass rate. To pass in at least 95 %, a sample solved in 10 % of attempts without tools must be
-    solved in 87 % with them on 8 attempts an arm, in 70 % on 16, in 52 % on 32
-    (`python -m tests.bench estimates`).
-
-    Returns:
-        None where an arm that was asked for has nothing scored.
-    """
-    benefit = difference(tools, direct, level=level)
-    if benefit is None:
-        return None
-    if placebo is None:
-        return benefit.low > above
-    effect = difference(tools, placebo, level=level)
-    return None if effect is None else benefit.low > above and effect.low > 0

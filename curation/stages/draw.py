@@ -1,11 +1,8 @@
 """Draw: the attempts at many samples at a time, in waves where a rule may settle a sample early.
 
 There is no barrier: a fixed number of workers takes samples from the stream of what is owed, and
-finished rollouts are written while others go on. A wave is as large as it must be to bring a
-verdict at all, and half of what was drawn before if that is more: a fifth fewer requests for at
-most 3 % more attempts than one at a time (`python -m tests.bench busy`). A rule whose verdicts
-further attempts may turn gets no attempt more than it asks for. Who waits longest for a
-place in flight gets it, so that all samples move on together and none is left alone at the end.
+finished rollouts are written while others go on. Who waits longest for a place in flight gets it,
+so that all samples move on together and none is left alone at the end.
 """
 
 from __future__ import annotations
@@ -17,6 +14,7 @@ from typing import Any, TypeVar
 
 from curation.errors import RunError
 from curation.estimates.rules import Rule, Tally
+from curation.estimates.waves import wave
 from curation.graders.assigned import Graders
 from curation.progress import Meter
 from curation.rollouts.loop import Roller, Unit
@@ -76,20 +74,15 @@ class Draw:
         """The owed attempts at one sample, up to the wave that settles it."""
         left, tally = dict(owed.unit.attempts), owed.tally
         while left and not (self.rule and self.rule.verdict(tally) is not None):
-            wave = span(left, self._size(tally) or len(left))
-            unit = replace(owed.unit, attempts=wave)
+            size = wave(self.rule, tally) if self.rule else 0
+            batch = span(left, size or len(left))
+            unit = replace(owed.unit, attempts=batch)
             rollouts = await self.roller.roll(unit)
             self.sink.take(unit, rollouts)
             if self.rule is not None:
                 tally = await asyncio.to_thread(owed.added, tally, rollouts)
-            left = {attempt: key for attempt, key in left.items() if attempt not in wave}
+            left = {attempt: key for attempt, key in left.items() if attempt not in batch}
         self.sink.meter.advance(len(left))
-
-    def _size(self, tally: Tally) -> int:
-        """Attempts of the next wave; 0 for all, where there is no rule or none can settle it: a
-        judge may still score what is unscored."""
-        least = self.rule.least(tally) if self.rule else 0
-        return max(least, tally.drawn // 2) if self.rule and self.rule.final and least else least
 
 
 def span(attempts: Mapping[int, str], most: int) -> dict[int, str]:

@@ -1,4 +1,5 @@
-"""Attempts that curtailed sampling draws, against the full draw and the least possible."""
+"""Attempts that curtailed sampling draws in its waves, against the full draw and the least
+possible."""
 
 from __future__ import annotations
 
@@ -10,8 +11,9 @@ import numpy as np
 from curation.estimates.plans import attempts_drawn
 from curation.estimates.rules import CountRule, Rule, Tally
 from curation.estimates.sequential import SequentialRule
+from curation.estimates.waves import wave
 from tests.bench.figure import Figure
-from tests.simulator import KINDS, Outcomes, Pool, pass_rates
+from tests.simulator import KINDS, Outcomes, Pool, pass_rates, stop
 
 MOST_OVER_LEAST = 1.05
 """Attempts drawn over those of drawing one at a time."""
@@ -46,7 +48,7 @@ def measure(samples: int) -> Iterator[Figure]:
 def _preset(title: str, rule: CountRule, kind: str, samples: int) -> Iterator[Figure]:
     pool = Pool({"direct": pass_rates(kind, samples)})
     outcomes = pool.right("direct")[:, : rule.n]
-    stopped = pool.stopped("direct", rule)
+    stopped = [stop(rule, row, wave) for row in outcomes]
     drawn = sum(tally.drawn for tally in stopped)
     least = sum(_least(rule, row) for row in outcomes)
     right = outcomes.sum(axis=1)

@@ -8,13 +8,13 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from scipy.stats import binom
 
-from curation.estimates.intervals import Estimate, difference, pass_rate, tools_help
+from curation.estimates.intervals import Estimate, difference, pass_rate
 from curation.estimates.plans import unbiased_rate
 from curation.estimates.pools import GainAndHarm, mean
 from curation.estimates.rules import Rule, Tally
 from tests.bench.curtail import PRESETS
 from tests.bench.figure import Figure
-from tests.simulator import KINDS, Pool, Rates, pass_rates
+from tests.simulator import KINDS, Pool, Rates, kept_by_toolsight, pass_rates
 
 COVER = (94.0, 97.0)
 MOST_BIAS = 1.0
@@ -144,8 +144,7 @@ def _placebo(samples: int) -> Iterator[Figure]:
     for name, (tools, placebo, wanted) in worlds.items():
         pool = Pool({"tools": tools, "direct": direct, "placebo": placebo})
         arms = [pool.tallies(arm, _CONFIRM) for arm in ("tools", "direct", "placebo")]
-        right = [tools_help(*tallies) is wanted for tallies in zip(*arms, strict=True)]
-        share = 100 * float(np.mean(right))
+        share = 100 * float(np.mean(kept_by_toolsight(*arms) == wanted))
         yield Figure(f"estimates: {name}", share, LEAST_RIGHT, unit="%")
 
 
@@ -159,8 +158,9 @@ def _least_effects() -> None:
 def _needed(n: int, direct: float) -> float:
     """The lowest pass rate with tools that passes, exactly, where a placebo does nothing."""
     counts = range(n + 1)
-    tallies = [Tally(right, n - right) for right in counts]
-    higher = np.array([[tools_help(a, b) is True for b in tallies] for a in tallies])
+    pairs = [(Tally(a, n - a), Tally(b, n - b)) for a in counts for b in counts]
+    tools, others = zip(*pairs, strict=True)
+    higher = kept_by_toolsight(tools, others, others).reshape(n + 1, n + 1)
     # Both comparisons hold, of attempts without tools and with a placebo.
     beaten = (higher @ binom.pmf(counts, n, direct)) ** 2
     rates = np.linspace(direct, 1, 1001)

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy.stats import beta
 
-from curation.estimates.intervals import Estimate, difference, pass_rate, tools_help
+from curation.estimates.intervals import Estimate, difference, pass_rate
 from curation.estimates.rules import CountRule, Tally
-from tests.simulator import Pool, pass_rates
+from tests.simulator import Pool, kept_by_toolsight, pass_rates
 
 
 def cover(estimates: Sequence[Estimate | None], truth: Sequence[float]) -> float:
@@ -52,17 +52,6 @@ def test_a_difference_is_the_same_from_both_sides() -> None:
     assert difference(Tally(1, 0), Tally(0, 0, 4)) is None
 
 
-def test_tools_help_where_they_beat_both_no_tools_and_the_placebo() -> None:
-    tools, direct, placebo = Tally(8, 0), Tally(1, 7), Tally(7, 1)
-    assert tools_help(tools, direct) is True
-    assert tools_help(tools, direct, direct) is True
-    assert tools_help(tools, direct, placebo) is False
-    assert tools_help(tools, direct, above=0.8) is False
-    assert tools_help(direct, direct, direct) is False
-    assert tools_help(tools, direct, Tally(0, 0, 8)) is None
-    assert tools_help(Tally(0, 0, 8), direct) is None
-
-
 @pytest.mark.parametrize(
     ("tools", "placebo", "kept"), [(0.1, 0.1, 0), (0.6, 0.6, 0), (0.8, 0.1, 1)]
 )
@@ -72,5 +61,4 @@ def test_the_placebo_rule_errs_in_at_most_one_of_twenty(
     rates = {"direct": 0.1, "tools": tools, "placebo": placebo}
     pool = Pool({arm: np.full(4_000, rate) for arm, rate in rates.items()})
     drawn = [pool.tallies(arm, 16) for arm in ("tools", "direct", "placebo")]
-    helped = [tools_help(*arms) for arms in zip(*drawn, strict=True)]
-    assert np.mean([outcome == bool(kept) for outcome in helped]) >= 0.95
+    assert np.mean(kept_by_toolsight(*drawn) == bool(kept)) >= 0.95
