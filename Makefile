@@ -20,7 +20,7 @@ run: setup ## run both flows on real samples with the embedded model, into runs/
 test: setup .venv/.torch ## run all tests, the ones with a real vLLM server too
 	.venv/bin/pytest
 
-test-trainers: setup ## load exports with the trainers' own classes, in environments of their own
+test-trainers: run ## load exports with the trainers' own classes, in environments of their own
 	.venv/bin/python -m tests.trainers.environments
 	.venv/bin/pytest -m trainers tests/trainers
 

@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -17,14 +18,16 @@ import pyarrow.parquet as pq
 from PIL import Image as Pillow
 
 from curation.exporters import ExportRow, get_target, write_export
+from curation.exporters.base import Target
 from curation.images import ImageStore
 from curation.stages.export import unchanged
-from schemas import Sample
+from schemas import Message, Sample, Trajectory
 from tests.bench.figure import Figure
 
 LEAST_SPEED = 0.7
 MOST_GIB = 1.5
-TARGET = "verl"
+TARGETS = ("verl", "verl-sft")
+"""One for RL, whose images were decoded before, and one for SFT, which decodes observations."""
 
 _SIDE = 640
 _ROOT = Path(__file__).parents[2]
@@ -41,10 +44,12 @@ def measure(*, gib: float, folder: Path | None) -> Iterator[Figure]:
     with tempfile.TemporaryDirectory(dir=folder) as name:
         place = Path(name)
         count = fill(ImageStore(place / "images"), int(gib * 2**30))
-        ours, plain = _seconds(place, "toolsight"), _seconds(place, "pyarrow")
-    print(f"export: {count} images: {ours[0]:.1f} s, plain pyarrow {plain[0]:.1f} s", flush=True)
-    yield Figure("export: write speed over plain pyarrow's", plain[0] / ours[0], LEAST_SPEED)
-    yield Figure("export: peak memory", ours[1], MOST_GIB, ceiling=True, unit="GiB")
+        for target in TARGETS:
+            ours, plain = (_seconds(place, target, side) for side in ("toolsight", "pyarrow"))
+            title = f"export: {target}"
+            print(f"{title}: {count} images: {ours[0]:.1f} s, pyarrow {plain[0]:.1f} s", flush=True)
+            yield Figure(f"{title}: speed over plain pyarrow's", plain[0] / ours[0], LEAST_SPEED)
+            yield Figure(f"{title}: peak memory", ours[1], MOST_GIB, ceiling=True, unit="GiB")
 
 
 def fill(store: ImageStore, size: int) -> int:
@@ -62,10 +67,10 @@ def fill(store: ImageStore, size: int) -> int:
     return count
 
 
-def _seconds(place: Path, side: str) -> tuple[float, float]:
+def _seconds(place: Path, target: str, side: str) -> tuple[float, float]:
     """Seconds of one side, and its peak memory in GiB."""
     os.sync()
-    command = [sys.executable, "-m", "tests.bench.export", str(place), side]
+    command = [sys.executable, "-m", "tests.bench.export", str(place), target, side]
     started = time.perf_counter()
     process = subprocess.Popen(command, cwd=_ROOT)
     _, status, usage = os.wait4(process.pid, 0)
@@ -75,7 +80,7 @@ def _seconds(place: Path, side: str) -> tuple[float, float]:
     return time.perf_counter() - started, usage.ru_maxrss / 2**20  # Linux counts KiB.
 
 
-def _examples(store: ImageStore) -> Iterator[ExportRow]:
+def examples(store: ImageStore, kind: str = "rl") -> Iterator[ExportRow]:
     """What the export stage reads: images by their id, with their hash checked."""
     for path in sorted(store.folder.glob("*/*.png")):
         sample = Sample(
@@ -83,14 +88,25 @@ def _examples(store: ImageStore) -> Iterator[ExportRow]:
             "perception", "CC0-1.0", "benchmark", "{}",
         )  # fmt: skip
         images = [unchanged(store, path.stem)]
-        yield ExportRow(sample, images, "deepeyes", decoded=True)
+        if kind == "rl":
+            yield ExportRow(sample, images, "deepeyes", decoded=True)
+        else:
+            yield ExportRow(sample, images, "deepeyes-v2", trajectory=_trajectory(path.stem))
 
 
-def write_plainly(store: ImageStore, out: Path) -> None:
+def _trajectory(name: str) -> Trajectory:
+    messages = (
+        Message("user", "<image>\nHow many?"),
+        Message("assistant", "<think>\nFour.\n</think>\n<answer>4</answer>"),
+    )
+    return Trajectory(name, name, name, "deepeyes-v2", messages, (name,), 0, 12)
+
+
+def write_plainly(target: Target, store: ImageStore, out: Path) -> None:
     """The same rows in one file, 32 a row group, on the disk when done."""
-    target, rows = get_target(TARGET), []
+    rows: list[dict[str, Any]] = []
     with out.open("wb") as sink, pq.ParquetWriter(sink, target.SCHEMA) as writer:
-        for example in _examples(store):
+        for example in examples(store, target.KIND):
             index = example.sample.sample_id
             rows.append(target.row(example, index=index, split="train"))
             if len(rows) == 32:
@@ -103,8 +119,9 @@ def write_plainly(store: ImageStore, out: Path) -> None:
 
 
 if __name__ == "__main__":
-    here, chosen = Path(sys.argv[1]), sys.argv[2]
-    if chosen == "pyarrow":
-        write_plainly(ImageStore(here / "images"), here / "plain.parquet")
+    here, chosen, side = Path(sys.argv[1]), get_target(sys.argv[2]), sys.argv[3]
+    if side == "pyarrow":
+        write_plainly(chosen, ImageStore(here / "images"), here / "plain.parquet")
     else:
-        write_export(TARGET, _examples(ImageStore(here / "images")), here / "export")
+        rows = examples(ImageStore(here / "images"), chosen.KIND)
+        write_export(chosen.NAME, rows, here / chosen.NAME)

@@ -15,45 +15,66 @@ from pathlib import Path
 import pytest
 
 from curation.embedded import CHECKPOINT
-from curation.exporters import check_exports
+from curation.exporters import check_exports, get_target, write_export
 from curation.exporters.manifest import read_manifest
+from curation.exporters.settings import ExportSettings
+from curation.images import ImageStore
 from curation.pipeline import run_recipe
 from curation.progress import Silent
-from curation.recipes.file import parse_recipe
+from curation.recipes.file import load_recipe, parse_recipe
+from curation.recipes.recipe import Export
 from curation.runs import Run
+from curation.stages.export import export_rows
+from tests.bench.export import examples, fill
 from tests.curation.scene import recipe_text, reply
 from tests.scripted_server import ScriptedServer
-from tests.trainers.environments import python
+from tests.trainers import environments
 
 pytestmark = pytest.mark.trainers
 
 LOADERS = Path(__file__).parent / "loaders"
-TARGETS = ("deepeyes", "deepeyes-v2", "verl", "verl-sft", "llamafactory", "ms-swift", "trl", "hub")
-CASES = [
-    ("verl", "verl", "verl_rl"),
+CASES = {
+    "verl": ("verl", "verl_rl"),
     # The forks are on no registry; verl reads the columns that they share with it.
-    ("deepeyes", "verl", "verl_rl"),
-    ("deepeyes-v2", "verl", "verl_rl"),
-    ("verl-sft", "verl", "verl_sft"),
-    ("llamafactory", "llamafactory", "llamafactory"),
-    ("ms-swift", "llamafactory", "ms_swift"),
-    ("trl", "llamafactory", "trl"),
-]
+    "deepeyes": ("verl", "verl_rl"),
+    "deepeyes-v2": ("verl", "verl_rl"),
+    "verl-sft": ("verl", "verl_sft"),
+    "llamafactory": ("llamafactory", "llamafactory"),
+    "ms-swift": ("llamafactory", "ms_swift"),
+    "trl": ("llamafactory", "trl"),
+}
+"""Environment and loader by target."""
+FILES = [target for target in CASES if get_target(target).FILES]
 
 
 @pytest.fixture(scope="module")
-def exports(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Every target of one run over the scene, several shards each."""
     tables = [
         f'[[exports]]\ntarget = "{target}"\ngroup_rows = 2\ngroup_bytes = 100_000\n'
         "shard_bytes = 300_000"
-        for target in TARGETS
+        for target in CASES
     ]
     with ScriptedServer(reply) as server:
         text = recipe_text(server.url, 54).split("[[exports]]")[0] + "\n".join(tables)
         run = Run(tmp_path_factory.mktemp("trainers") / "run")
         run_recipe(parse_recipe(text, "trainers"), run, Silent())
         yield run.export_path("")
+
+
+@pytest.fixture(scope="module")
+def demo() -> Run:
+    """The demonstration run of `make run`: real data, rollouts of the embedded model."""
+    run = Run(environments.ROOT / "runs" / "demo")
+    assert run.recipe_path.exists(), "the demonstration has not run: make run"
+    return run
+
+
+def write(run: Run, target: str, out: Path, settings: ExportSettings) -> Path:
+    """Another export of a run, beside its own."""
+    chosen = Export(target, settings)
+    write_export(target, export_rows(run, load_recipe(run.recipe_path), chosen), out, settings)
+    return out
 
 
 def load(name: str, loader: str, folder: Path, scratch: Path) -> dict[str, float]:
@@ -66,7 +87,12 @@ def load(name: str, loader: str, folder: Path, scratch: Path) -> dict[str, float
         "PYTHONWARNINGS": "ignore",
     }
     environment.pop("PYTHONPATH", None)
-    command = [str(python(name)), str(LOADERS / f"load_{loader}.py"), str(folder), str(CHECKPOINT)]
+    command = [
+        str(environments.python(name)),
+        str(LOADERS / f"load_{loader}.py"),
+        str(folder),
+        str(CHECKPOINT),
+    ]
     done = subprocess.run(
         command, cwd=scratch, env=environment, capture_output=True, text=True, check=False
     )
@@ -75,12 +101,50 @@ def load(name: str, loader: str, folder: Path, scratch: Path) -> dict[str, float
     return told
 
 
-@pytest.mark.parametrize(("target", "name", "loader"), CASES)
-def test_every_row_arrives(
-    exports: Path, tmp_path: Path, target: str, name: str, loader: str
-) -> None:
-    folder = exports / target
+def assert_every_row_arrives(target: str, folder: Path, scratch: Path) -> None:
     assert list(check_exports([folder])) == []
-    told = load(name, loader, folder, tmp_path)
+    told = load(*CASES[target], folder, scratch)
     assert told["rows"] == read_manifest(folder).rows > 0
     assert math.isfinite(told["logits"])
+
+
+@pytest.mark.parametrize("target", CASES)
+def test_every_row_of_every_shard_arrives(scene: Path, tmp_path: Path, target: str) -> None:
+    assert_every_row_arrives(target, scene / target, tmp_path)
+
+
+@pytest.mark.parametrize("target", CASES)
+def test_every_row_of_the_demonstration_arrives(demo: Run, tmp_path: Path, target: str) -> None:
+    folder = write(demo, target, tmp_path / "export", ExportSettings())
+    assert_every_row_arrives(target, folder, tmp_path)
+
+
+@pytest.mark.parametrize("target", FILES)
+def test_images_beside_the_shards_arrive(demo: Run, tmp_path: Path, target: str) -> None:
+    folder = write(demo, target, tmp_path / "export", ExportSettings(images="files"))
+    assert_every_row_arrives(target, folder, tmp_path)
+
+
+@pytest.mark.parametrize("name", environments.PINS)
+def test_the_data_set_for_the_hub_loads(demo: Run, tmp_path: Path, name: str) -> None:
+    folder = write(demo, "hub", tmp_path / "export", ExportSettings(val_share=0.2))
+    assert load(name, "datasets", folder, tmp_path)["rows"] == rows_of(folder, "train") > 0
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An export beyond 2 GiB, where 32-bit offsets end."""
+    place = tmp_path_factory.mktemp("large")
+    store = ImageStore(place / "images")
+    fill(store, int(2.5 * 10**9))
+    write_export("verl", examples(store), place / "export")
+    return place / "export"
+
+
+@pytest.mark.parametrize("name", environments.PINS)
+def test_two_and_a_half_gigabytes_load(large: Path, tmp_path: Path, name: str) -> None:
+    assert load(name, "datasets", large, tmp_path)["rows"] == rows_of(large, "train") > 1000
+
+
+def rows_of(folder: Path, split: str) -> int:
+    return sum(shard.rows for shard in read_manifest(folder).shards if shard.split == split)
