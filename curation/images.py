@@ -12,7 +12,7 @@ from PIL import Image as Pillow
 from PIL import UnidentifiedImageError
 
 from curation.errors import RunError
-from curation.tables import PARTIAL, sync_rename
+from curation.tables import whole
 from schemas import Box, Image
 
 EXTENSIONS = {
@@ -105,9 +105,8 @@ class ImageStore:
         path = self._path(image.image_id, EXTENSIONS[image.format])
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
-            partial = path.with_name(path.name + PARTIAL)
-            partial.write_bytes(encoded)
-            sync_rename(partial, path)
+            with whole(path) as partial:
+                partial.write_bytes(encoded)
         return image.image_id
 
     def path(self, image_id: str) -> Path:

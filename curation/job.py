@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from typing import Any
 
-from curation.errors import ServerError
-from curation.manifest import Exported
+import duckdb
+
+from curation.errors import RunError, ServerError, ToolsightError
+from curation.manifest import Exported, note_stop
 from curation.models import ManagedServer, ModelClient, api_key_from, embedded_model
 from curation.progress import Reporter, Silent
 from curation.recipes.file import resolved
 from curation.recipes.recipe import Model, Recipe
 from curation.runs import Run
 from curation.stage import Count, Stage, count_owed
-from curation.tables import write_text
+from curation.tables import is_full, write_text
 
 
 @dataclass(slots=True)
@@ -34,6 +37,8 @@ class Job:
     seconds: dict[str, float] = field(default_factory=dict)
     exports: dict[str, Exported] = field(default_factory=dict)
     """What the stages of this session did; for the manifest too."""
+    notes: list[str] = field(default_factory=list)
+    """What else a person should know later, as it was told; for the manifest too."""
     _servers: dict[tuple[object, ...], ManagedServer] = field(default_factory=dict)
     """By what they serve: policy, teacher and judge may be one model, sampled in three ways."""
     _stack: ExitStack = field(default_factory=ExitStack)
@@ -41,14 +46,27 @@ class Job:
     @classmethod
     @contextmanager
     def open(cls, recipe: Recipe, run: Run, reporter: Reporter | None = None) -> Iterator[Job]:
-        """Hold the run's lock, write the resolved recipe, and stop all servers at the end.
+        """Hold the run's lock, write the resolved recipe, and stop all servers at the end. What
+        ends the session early is written to the manifest.
 
         Raises:
-            RunError: another process is writing to the run.
+            RunError: another process is writing to the run, or the disk is full.
         """
         with run.writing(), ExitStack() as stack:
-            write_text(run.recipe_path, resolved(recipe))
-            yield cls(recipe, run, reporter or Silent(), _stack=stack)
+            job = cls(recipe, run, reporter or Silent(), _stack=stack)
+            try:
+                with _room(run):
+                    write_text(run.recipe_path, resolved(recipe))
+                    yield job
+            except ToolsightError as error:
+                with suppress(OSError):
+                    note_stop(run, str(error), job.notes)
+                raise
+
+    def tell(self, sentence: str) -> None:
+        """Say something now, and remember it for the manifest."""
+        self.reporter.say(sentence)
+        self.notes.append(sentence)
 
     def owed(self, stage: Stage) -> int:
         """How many rows of a stage are still to be made."""
@@ -59,15 +77,14 @@ class Job:
     def client(self, model: Model) -> ModelClient:
         """A client for a model, to be entered; a server of our own is started by the first."""
         if model.endpoints:
-            return client_of(model)
+            return client_of(model, tell=self.tell)
         server = self._server(model)
         return ModelClient(
             [server.url],
             model=server.served_name,
-            max_in_flight=model.max_in_flight,
-            timeout=model.timeout,
             media_root=self.run.images.folder.resolve(),
-            extra=model.request_fields,
+            tell=self.tell,
+            **_behaviour(model),
         )
 
     def _server(self, model: Model) -> ManagedServer:
@@ -86,16 +103,40 @@ class Job:
         return self._servers[served]
 
 
-def client_of(model: Model) -> ModelClient:
+def client_of(model: Model, *, tell: Callable[[str], None] = lambda sentence: None) -> ModelClient:
     """A client for servers that already run."""
     return ModelClient(
         model.endpoints,
         model=model.model,
-        max_in_flight=model.max_in_flight,
-        timeout=model.timeout,
         api_key=api_key_from(model.api_key_env) if model.api_key_env else None,
-        extra=model.request_fields,
+        tell=tell,
+        **_behaviour(model),
     )
+
+
+def _behaviour(model: Model) -> dict[str, Any]:
+    """The settings that a recipe has for clients."""
+    return {
+        "max_in_flight": model.max_in_flight,
+        "timeout": model.timeout,
+        "retries": model.retries,
+        "backoff": model.backoff,
+        "patience": model.patience,
+        "extra": model.request_fields,
+    }
+
+
+@contextmanager
+def _room(run: Run) -> Iterator[None]:
+    """A full disk is no bug: RunError says what to do."""
+    try:
+        yield
+    except (OSError, duckdb.Error) as error:
+        if not is_full(error):
+            raise
+        raise RunError(
+            f"the disk of {run.path} is full: make room, then run again; what is done is kept"
+        ) from error
 
 
 def check_model(model: Model) -> str:

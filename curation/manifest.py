@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from typing import Any
 
@@ -13,6 +13,8 @@ from curation.runs import Run
 from curation.tables import write_text
 
 _PACKAGES = ("toolsight", "duckdb", "pyarrow", "pillow", "numpy", "math-verify")
+_NOTES = 100
+"""Notes that are kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,10 @@ class Manifest:
     sandbox: Mapping[str, str] = field(default_factory=dict)
     """Results of the sandbox's self-test."""
     exports: Mapping[str, Exported] = field(default_factory=dict)
+    notes: Sequence[str] = ()
+    """What was told of servers that were away, the latest last."""
+    stopped: str = ""
+    """Why the last session ended early; empty when it did everything."""
 
 
 def versions() -> dict[str, str]:
@@ -88,6 +94,17 @@ def read_manifest(run: Run) -> Manifest:
     for name, record in (("stages", StageEntry), ("usage", Usage), ("exports", Exported)):
         values[name] = {key: record(**value) for key, value in values[name].items()}
     return Manifest(**values)
+
+
+def added(notes: Sequence[str], more: Sequence[str]) -> list[str]:
+    """The latest notes of all sessions."""
+    return [*notes, *more][-_NOTES:]
+
+
+def note_stop(run: Run, why: str, notes: Sequence[str]) -> None:
+    """Write down why a session ended early."""
+    before = read_manifest(run)
+    write_manifest(run, replace(before, stopped=why, notes=added(before.notes, notes)))
 
 
 def write_manifest(run: Run, manifest: Manifest) -> None:

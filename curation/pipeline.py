@@ -15,6 +15,7 @@ from curation.job import Job, check_model
 from curation.manifest import (
     Manifest,
     StageEntry,
+    added,
     read_manifest,
     usage,
     versions,
@@ -205,5 +206,6 @@ def record(job: Job) -> None:
         usage=costs,
         sandbox={**before.sandbox, **job.probes},
         exports={**before.exports, **job.exports},
+        notes=added(before.notes, job.notes),
     )
     write_manifest(job.run, manifest)

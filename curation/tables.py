@@ -7,10 +7,12 @@ doubles nothing. The settings that shape a part's rows lie in its footer.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,18 +44,31 @@ class Part:
     path: Path
 
 
-def sync_rename(partial: Path, final: Path) -> None:
-    """Give a finished file its name, so that no reader ever sees half of it."""
-    with partial.open("rb") as file:
-        os.fsync(file.fileno())
-    os.replace(partial, final)
+@contextmanager
+def whole(final: Path) -> Iterator[Path]:
+    """A file to write that gets its final name when the block ends, so that no reader ever sees
+    half of it; when the block fails, nothing is left of it."""
+    partial = final.with_name(final.name + PARTIAL)
+    try:
+        yield partial
+        with partial.open("rb") as file:
+            os.fsync(file.fileno())
+        os.replace(partial, final)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
 
 
 def write_text(path: Path, text: str) -> None:
     """Write a whole file or none of it."""
-    partial = path.with_name(path.name + PARTIAL)
-    partial.write_text(text, encoding="utf-8")
-    sync_rename(partial, path)
+    with whole(path) as partial:
+        partial.write_text(text, encoding="utf-8")
+
+
+def is_full(error: Exception) -> bool:
+    """Whether a disk without room, or a quota, is behind an error; DuckDB says so in words."""
+    known = (errno.ENOSPC, errno.EDQUOT)
+    return getattr(error, "errno", None) in known or os.strerror(errno.ENOSPC) in str(error)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,15 +120,17 @@ class Table:
         self, name: str, tables: Iterable[pa.RecordBatch | pa.Table], settings: Mapping[str, Any]
     ) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        partial = self.folder / f"{name}.parquet{PARTIAL}"
         mark = {_MARK: json.dumps(dict(settings), sort_keys=True)}
         schema = arrow_schema(self.record)
-        with pq.ParquetWriter(partial, schema.with_metadata(mark), compression="zstd") as writer:
+        marked = schema.with_metadata(mark)
+        with (
+            whole(self.folder / f"{name}.parquet") as partial,
+            pq.ParquetWriter(partial, marked, compression="zstd") as writer,
+        ):
             for table in tables:
                 if isinstance(table, pa.RecordBatch):
                     table = pa.Table.from_batches([table])
                 writer.write_table(table.cast(schema), row_group_size=_ROW_GROUP)
-        sync_rename(partial, partial.with_suffix(""))
 
     def check_schema(self) -> None:
         """Refuse to read rows of another version of the record. One part tells for all: nothing

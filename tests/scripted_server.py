@@ -99,6 +99,10 @@ class ScriptedServer:
         """Chat requests that arrived."""
         self.requests: list[Request] = []
         self.headers: list[dict[str, str]] = []
+        self.ill = 0
+        """How often the list of models is refused with 503 from now on."""
+        self.listed = 0
+        """Times that the list of models was asked for."""
         self.most_in_flight = 0
         self._in_flight = 0
         self._model = model
@@ -142,6 +146,10 @@ class ScriptedServer:
         return web.Response()
 
     async def _models(self, request: web.Request) -> web.Response:
+        self.listed += 1
+        if self.ill:
+            self.ill -= 1
+            return web.Response(status=503)
         return web.json_response({"object": "list", "data": [{"id": self._model}]})
 
     async def _complete(self, request: web.Request) -> web.StreamResponse:
@@ -160,7 +168,7 @@ class ScriptedServer:
                 return await _fail(request, outcome)
             if self.service is not None:
                 await self.service(body, outcome)
-            return web.json_response(_completion(self._model, outcome))
+            return web.json_response(completion(self._model, outcome))
         finally:
             self._in_flight -= 1
 
@@ -183,7 +191,8 @@ async def _fail(request: web.Request, fault: Fault) -> web.StreamResponse:
     )
 
 
-def _completion(model: str, texts: Sequence[Text]) -> dict[str, Any]:
+def completion(model: str, texts: Sequence[Text]) -> dict[str, Any]:
+    """The body of an answer with these replies."""
     choices = []
     for index, text in enumerate(texts):
         content, reason = (text, "stop") if isinstance(text, str) else text

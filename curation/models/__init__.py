@@ -2,9 +2,10 @@
 
 from curation.models.checkpoint import check_checkpoint, embedded_model
 from curation.models.client import ModelClient, api_key_from
-from curation.models.completion import Completion, Reply, Sampling, Usage
+from curation.models.completion import Completion, Reply, Sampling
 from curation.models.messages import ImagePart, chat_messages
 from curation.models.server import ManagedServer
+from curation.models.usage import Usage
 
 __all__ = [
     "Completion",

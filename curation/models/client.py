@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import io
-import json
 import os
 import random
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -21,16 +20,19 @@ from typing import Any, Self
 import aiohttp
 
 from curation.errors import RequestError, ServerError
-from curation.models.completion import Completion, Sampling, Usage
+from curation.models.completion import Completion, Sampling
 from curation.models.endpoints import Endpoint, Endpoints
+from curation.models.exchange import exchange, list_models
 from curation.models.messages import ImagePart, chat_messages
 from curation.models.throttle import Throttle
-from curation.models.wire import Fault, read_answer, request_body
+from curation.models.usage import Usage
+from curation.models.wire import Fault, read_answer, read_models, request_body
 from schemas import Message
 
 _LONGEST_WAIT = 60.0
 """Seconds; no server can ask for a longer pause."""
-_LONGEST_BACKOFF = 8.0
+_DOUBLINGS = 4
+"""The longest pause between two tries is 2**4 times the first: 8 s by default."""
 _CONNECT_TIMEOUT = 10.0
 
 
@@ -49,13 +51,14 @@ class ModelClient:
     """Async context manager over one or several URLs that serve the same model.
 
     Retried with exponential backoff and jitter: 5xx, 408, timeouts, dropped connections,
-    malformed answers and a wrong count of choices. A request that fails `retries` times more
-    raises RequestError; so does a refusal (other 4xx) at once.
+    malformed or empty answers and a wrong count of choices. A request that fails `retries` times
+    more, and oftener than the servers' state explains, raises RequestError; so does a refusal
+    (other 4xx) at once. A model that says nothing however often it is asked is taken at its word.
 
     A server that is overloaded (429, 503; Retry-After is honoured) or takes no connection is
     waited for without counting against the request: a rate limit or a restart costs time and no
-    sample. When nothing has succeeded for `patience` seconds, every request raises ServerError
-    at once.
+    sample. A dead server is drained and asked now and then until it is back, see `Endpoints`; when
+    nothing has succeeded for `patience` seconds, every request raises ServerError at once.
     """
 
     def __init__(
@@ -72,6 +75,7 @@ class ModelClient:
         extra: Mapping[str, Any] | None = None,
         patience: float = 180,
         backoff: float = 0.5,
+        tell: Callable[[str], None] = lambda sentence: None,
     ) -> None:
         """
         model: the name to ask for; None asks the server which one it serves
@@ -82,10 +86,11 @@ class ModelClient:
         stop_in_output: ask for the stop string in the text, which only vLLM understands
         extra: further fields of the request body, such as top_k
         backoff: seconds before the first retry; doubles with each further one
+        tell: is given a sentence when a server is drained, and when it is back
         """
         self.model = model
         self.usage = Usage()
-        self._endpoints = Endpoints([_base(url) for url in urls], patience=patience)
+        self._endpoints = Endpoints([_base(url) for url in urls], patience=patience, tell=tell)
         self._throttle = Throttle(max_in_flight)
         self._timeout = timeout
         self._retries = retries
@@ -118,22 +123,26 @@ class ModelClient:
         await self._open_session().close()
 
     async def served_models(self) -> list[str]:
-        """Names that the first answering URL serves; ServerError at once when none answers."""
-        reasons = []
-        for endpoint in self._endpoints.all:
-            try:
-                async with self._open_session().get(f"{endpoint.url}/models") as response:
-                    data = await response.read()
-                if response.status != 200:
-                    reasons.append(f"{endpoint.url} answered {response.status}")
-                elif names := [str(entry["id"]) for entry in json.loads(data)["data"]]:
-                    return names
-                else:
-                    reasons.append(f"{endpoint.url} serves no model")
-            except (aiohttp.ClientError, TimeoutError, OSError) as error:
-                reasons.append(f"{endpoint.url}: {error or type(error).__name__}")
-            except (ValueError, KeyError, TypeError):
-                reasons.append(f"{endpoint.url} lists no models")
+        """Names that the first answering URL serves.
+
+        Raises:
+            ServerError: none answers: at once where nothing listens or the answer is no list, and
+                after `retries` more tries where a server is only ill.
+        """
+        for tries in range(self._retries + 1):
+            if tries:
+                await asyncio.sleep(self._delay(tries))
+            reasons, ill = [], False
+            for endpoint in self._endpoints.all:
+                try:
+                    return read_models(*await list_models(self._open_session(), endpoint.url))
+                except Fault as fault:
+                    reasons.append(f"{endpoint.url}: {fault.reason}")
+                    ill = ill or not fault.unreachable
+                except ValueError as error:
+                    reasons.append(f"{endpoint.url} {error}")
+            if not ill:
+                break
         raise ServerError(
             f"No model server answers ({'; '.join(reasons)}): start it, or correct the URL in "
             "the recipe."
@@ -160,6 +169,7 @@ class ModelClient:
             raise RuntimeError("enter the ModelClient before asking it for completions")
         async with self._throttle.place(share):
             # Built only now: encoded images of waiting requests would fill the memory.
+            started = time.perf_counter()
             body = request_body(
                 self.model,
                 chat_messages(messages, images, media_root=self._media_root),
@@ -167,6 +177,7 @@ class ModelClient:
                 stop_in_output=self._stop_in_output,
                 extra=self._extra,
             )
+            self.usage.encoding += time.perf_counter() - started
             try:
                 completion = await self._insist(body, sampling.n, affinity)
             except RequestError:
@@ -177,49 +188,72 @@ class ModelClient:
 
     async def _insist(self, body: bytes, n: int, affinity: str | None) -> Completion:
         """Ask until an answer comes or the request has failed too often."""
-        strikes = tries = 0
+        strikes = 0
         while True:
-            endpoint = await self._rested(affinity)
+            endpoint = await self._turn(affinity)
             try:
                 completion = await self._ask(endpoint, body, n)
             except Fault as fault:
-                tries += 1
                 strikes += not fault.of_server
-                self._endpoints.failed(endpoint, fault.reason)
-                if strikes > self._retries:
-                    raise RequestError(
-                        f"{endpoint.url} failed {strikes} times, last with {fault.reason}"
-                    ) from fault
+                if strikes == 1 and not fault.of_server:
+                    self._endpoints.first_try(failed=True)
+                if strikes > self._retries and not self._endpoints.explain(strikes):
+                    return self._give_up(endpoint, fault, strikes)
                 self.usage.retries += 1
-                await self._back_off(endpoint, fault, tries)
+                await self._back_off(endpoint, fault, strikes)
             else:
-                self._endpoints.succeeded(endpoint)
+                if not strikes:
+                    self._endpoints.first_try(failed=False)
                 self._throttle.succeeded()
                 return completion
 
-    async def _rested(self, affinity: str | None) -> Endpoint:
-        """The endpoint to ask next, once one may be asked."""
+    def _give_up(self, endpoint: Endpoint, fault: Fault, strikes: int) -> Completion:
+        """Nothing, if that is all that the model ever says; else RequestError."""
+        if fault.said is not None:
+            return fault.said
+        raise RequestError(
+            f"{endpoint.url} failed {strikes} times, last with {fault.reason}"
+        ) from fault
+
+    async def _turn(self, affinity: str | None) -> Endpoint:
+        """The endpoint to ask next, once one may be asked and, after a failure, is well again."""
         while True:
             self._endpoints.check()
             endpoint = self._endpoints.pick(affinity)
             wait = self._endpoints.rest_left(endpoint)
-            if wait <= 0:
+            if wait > 0:
+                await asyncio.sleep(wait)
+            elif not endpoint.drained or await self._is_back(endpoint):
                 return endpoint
-            await asyncio.sleep(wait)
 
-    async def _back_off(self, endpoint: Endpoint, fault: Fault, tries: int) -> None:
+    async def _is_back(self, endpoint: Endpoint) -> bool:
+        """Whether a drained server takes a request again: no sample is spent on a dead one."""
+        endpoint.in_flight += 1
+        try:
+            await list_models(self._open_session(), endpoint.url)
+        except Fault as fault:
+            self._failed(endpoint, fault)
+            self._endpoints.rest(endpoint, self._delay(endpoint.rests + 1, fault))
+            return False
+        finally:
+            endpoint.in_flight -= 1
+        return True
+
+    async def _back_off(self, endpoint: Endpoint, fault: Fault, strikes: int) -> None:
         """Pause the server's traffic if the server is at fault, else only this request."""
-        doublings = (endpoint.failures if fault.unreachable else tries) - 1
-        wait = min(_LONGEST_BACKOFF, self._backoff * 2 ** min(doublings, 10))
-        wait *= random.uniform(0.5, 1)
-        if fault.retry_after is not None:
-            wait = max(wait, min(fault.retry_after, _LONGEST_WAIT))
         if fault.overloaded:
             self._throttle.overloaded()
-        if fault.of_server:
-            self._endpoints.rest(endpoint, wait)
+        if fault.of_server or endpoint.drained:
+            self._endpoints.rest(endpoint, self._delay(endpoint.rests + 1, fault))
         else:
-            await asyncio.sleep(wait)
+            await asyncio.sleep(self._delay(strikes))
+
+    def _delay(self, times: int, fault: Fault | None = None) -> float:
+        """Seconds to wait: what the server asked for, else twice as long each time; with jitter,
+        so that not all come back at once."""
+        if fault is not None and fault.retry_after is not None:
+            return min(fault.retry_after, _LONGEST_WAIT) * random.uniform(1, 1.1)
+        return self._backoff * 2 ** min(times - 1, _DOUBLINGS) * random.uniform(0.5, 1)
 
     async def _ask(self, endpoint: Endpoint, body: bytes, n: int) -> Completion:
         """One try. Raises Fault where another may help."""
@@ -231,17 +265,23 @@ class ModelClient:
             request = self._open_session().post(
                 f"{endpoint.url}/chat/completions", data=io.BytesIO(body)
             )
-            async with request as response:
-                status, headers, data = response.status, response.headers, await response.read()
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-            raise Fault(f"no connection ({error})", unreachable=True) from error
-        except TimeoutError as error:
-            raise Fault(f"no answer within {self._timeout:g} s") from error
-        except (aiohttp.ClientError, OSError) as error:
-            raise Fault(f"a dropped connection ({error or type(error).__name__})") from error
+            with self.usage.trying():
+                answer = await exchange(request, timeout=self._timeout)
+            completion = read_answer(endpoint.url, *answer, n, time.perf_counter() - started)
+        except Fault as fault:
+            self._failed(endpoint, fault)
+            raise
+        except RequestError:  # A refusal is an answer too.
+            self._endpoints.succeeded(endpoint)
+            raise
         finally:
             endpoint.in_flight -= 1
-        return read_answer(endpoint.url, status, headers, data, n, time.perf_counter() - started)
+        self._endpoints.succeeded(endpoint)
+        return completion
+
+    def _failed(self, endpoint: Endpoint, fault: Fault) -> None:
+        self.usage.faults[fault.kind] += 1
+        self._endpoints.failed(endpoint, fault.reason, unreachable=fault.unreachable)
 
     def _open_session(self) -> aiohttp.ClientSession:
         if self._session is None:

@@ -42,24 +42,3 @@ class Completion:
     """Of all replies together."""
     seconds: float
     """From sending the request that succeeded to its last byte."""
-
-
-@dataclass(slots=True)
-class Usage:
-    """Running totals of a client."""
-
-    requests: int = 0
-    """Answered requests."""
-    retries: int = 0
-    failures: int = 0
-    """Requests that were given up."""
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    seconds: float = 0.0
-    """Sum over answered requests; they overlap, so this is no wall time."""
-
-    def add(self, completion: Completion) -> None:
-        self.requests += 1
-        self.prompt_tokens += completion.prompt_tokens
-        self.completion_tokens += completion.completion_tokens
-        self.seconds += completion.seconds

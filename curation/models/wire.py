@@ -6,7 +6,6 @@ import email.utils
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from curation.errors import RequestError, ServerError
@@ -17,19 +16,39 @@ _TIMED_OUT = 408
 # What no other request would fare better with: a wrong key, path or model name.
 _HOPELESS = (401, 403, 404, 405)
 _CUT_SHORT = ("abort", "error")
+# What reading an answer of any shape can raise; UnicodeError is a ValueError.
+_UNREADABLE = (
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    OverflowError,
+    RecursionError,
+)
 
 
 @dataclass(slots=True, eq=False)
 class Fault(Exception):
-    """A request that failed in a way that another try may mend."""
+    """A try that failed in a way that another one may mend."""
 
     reason: str
+    kind: str = "answer"
+    """overloaded (429, 503), unreachable, timeout, dropped, status (5xx, 408) or answer (200, but
+    no chat completion that was asked for)."""
     retry_after: float | None = None
     """Seconds that the server asked for."""
-    overloaded: bool = False
-    """The server asked for less traffic."""
-    unreachable: bool = False
-    """No connection: the server is down."""
+    said: Completion | None = None
+    """What the server said, if it may have meant it: nothing at all."""
+
+    @property
+    def overloaded(self) -> bool:
+        """The server asked for less traffic."""
+        return self.kind == "overloaded"
+
+    @property
+    def unreachable(self) -> bool:
+        """No connection: the server is down."""
+        return self.kind == "unreachable"
 
     @property
     def of_server(self) -> bool:
@@ -75,9 +94,9 @@ def read_answer(
         return _completion(data, n, seconds)
     reason = f"{status}: {server_message(data)}"
     if status in _OVERLOADED:
-        raise Fault(reason, retry_after(headers.get("Retry-After")), overloaded=True)
-    if status >= 500 or status == _TIMED_OUT:
-        raise Fault(reason)
+        raise Fault(reason, "overloaded", retry_after(headers))
+    if is_ill(status):
+        raise Fault(reason, "status")
     if status in _HOPELESS:
         raise ServerError(
             f"{url} refuses every request with {reason}: check the URL, the model name and the "
@@ -89,20 +108,52 @@ def read_answer(
 def _completion(data: bytes, n: int, seconds: float) -> Completion:
     try:
         answer = json.loads(data)
-        replies = tuple(
-            Reply(choice["message"]["content"] or "", choice["finish_reason"] or "unknown")
-            for choice in sorted(answer["choices"], key=lambda choice: choice["index"])
-        )
+        choices = sorted(answer["choices"], key=lambda choice: choice["index"])
+        replies = tuple(_reply(choice) for choice in choices)
         usage = answer.get("usage") or {}
         tokens = int(usage.get("prompt_tokens", 0)), int(usage.get("completion_tokens", 0))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except _UNREADABLE as error:
         shown = data[:80].decode(errors="replace")
         raise Fault(f"an answer that is no chat completion: {shown!r}") from error
-    if len(replies) != n:
+    if [choice["index"] for choice in choices] != list(range(n)):
         raise Fault(f"{len(replies)} choices instead of {n}")
     if any(reply.finish_reason in _CUT_SHORT for reply in replies):
         raise Fault("a reply that the server did not finish")
-    return Completion(replies, *tokens, seconds)
+    completion = Completion(replies, *tokens, seconds)
+    if all(_is_silent(choice["message"]) for choice in choices):
+        raise Fault("an answer without a word", said=completion)
+    return completion
+
+
+def _reply(choice: dict[str, Any]) -> Reply:
+    """One choice. UnicodeError for half a surrogate pair, which no table can hold."""
+    text = choice["message"]["content"] or ""
+    text.encode()
+    return Reply(text, str(choice["finish_reason"] or "unknown"))
+
+
+def _is_silent(message: Mapping[str, Any]) -> bool:
+    """A message says something by text, by a call, or by thinking that the server cut off."""
+    parts = ("content", "tool_calls", "reasoning", "reasoning_content")
+    return not any(message.get(part) for part in parts)
+
+
+def is_ill(status: int) -> bool:
+    """Whether a status says that the server cannot do now what it could do later."""
+    return status >= 500 or status in (*_OVERLOADED, _TIMED_OUT)
+
+
+def read_models(status: int, data: bytes) -> list[str]:
+    """The names in a server's list of models; ValueError, worded, where there is none."""
+    if status != 200:
+        raise ValueError(f"answered {status}")
+    try:
+        names = [str(entry["id"]) for entry in json.loads(data)["data"]]
+    except _UNREADABLE:
+        raise ValueError("lists no models") from None
+    if not names:
+        raise ValueError("serves no model")
+    return names
 
 
 def server_message(data: bytes) -> str:
@@ -119,16 +170,21 @@ def server_message(data: bytes) -> str:
     return (text[:300] + " ...") if len(text) > 300 else text or "no message"
 
 
-def retry_after(value: str | None) -> float | None:
-    """Seconds from now; the header holds seconds or an HTTP date (RFC 9110, 10.2.3)."""
-    if value is None:
-        return None
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds to wait; the header holds seconds or an HTTP date (RFC 9110, 10.2.3).
+
+    A date is compared with the server's own `Date`, so that no clock has to be right; without one
+    it says nothing.
+    """
+    value = headers.get("Retry-After", "")
     try:
         return max(0.0, float(value))
     except ValueError:
         pass
     try:
-        when = email.utils.parsedate_to_datetime(value)
-    except ValueError:
+        when, now = (
+            email.utils.parsedate_to_datetime(text) for text in (value, headers.get("Date", ""))
+        )
+        return max(0.0, (when - now).total_seconds())
+    except (ValueError, TypeError):  # no dates, or one of them without a zone
         return None
-    return max(0.0, (when - datetime.now(UTC)).total_seconds())

@@ -67,6 +67,13 @@ class Model:
     max_in_flight: int = 64
     """Requests at a time, each for all attempts of an arm; a wave of fewer counts as its share."""
     timeout: float = 120.0
+    """Seconds for one try."""
+    retries: int = 5
+    """Further tries of a request that fails; more where the server fails at others too."""
+    backoff: float = 0.5
+    """Seconds before the first of them; doubles with each, four times."""
+    patience: float = 180.0
+    """Seconds without any answer after which the run is given up; what is done is kept."""
     min_pixels: int | None = None
     max_pixels: int | None = None
     """Pixel budget of an image, as the trainer's processor has it; a request asks vLLM for it.
@@ -79,6 +86,8 @@ class Model:
         check_sampling(self.temperature, self.top_p)
         if min(self.max_tokens, self.max_in_flight) < 1 or self.timeout <= 0:
             raise ValueError("max_tokens, max_in_flight and timeout must be positive")
+        if min(self.retries, self.backoff, self.patience) < 0:
+            raise ValueError("retries, backoff and patience must be at least 0")
         if not 1 <= (self.min_pixels or 1) <= (self.max_pixels or 2**62):
             raise ValueError("min_pixels and max_pixels must be positive, the first the smaller")
 

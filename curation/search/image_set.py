@@ -16,7 +16,7 @@ from curation.errors import SourceError
 from curation.images import BadImageError, decode, identify
 from curation.search.perceptual import perceptual_hash
 from curation.sources.tabular import find_files
-from curation.tables import PARTIAL, sync_rename
+from curation.tables import whole
 
 KINDS = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff")
 SIDE = 512
@@ -54,17 +54,15 @@ def build_image_set(paths: Sequence[str], index: Path) -> BuiltSet:
         raise SourceError(f"{index} exists already: name another file, or delete it first")
     files = [file for path in paths for file in find_files(path, KINDS)]
     index.parent.mkdir(parents=True, exist_ok=True)
-    partial = index.with_name(index.name + PARTIAL)
     bad: list[str] = []
     count = 0
-    with pq.ParquetWriter(partial, SCHEMA, compression="zstd") as writer:
-        for rows in _rows(files, bad):
-            writer.write_table(pa.Table.from_pylist(rows, schema=SCHEMA))
-            count += len(rows)
-    if not count:
-        partial.unlink()
-        raise SourceError(f"none of the {len(files)} files is an image: {bad[0]}")
-    sync_rename(partial, index)
+    with whole(index) as partial:
+        with pq.ParquetWriter(partial, SCHEMA, compression="zstd") as writer:
+            for rows in _rows(files, bad):
+                writer.write_table(pa.Table.from_pylist(rows, schema=SCHEMA))
+                count += len(rows)
+        if not count:
+            raise SourceError(f"none of the {len(files)} files is an image: {bad[0]}")
     return BuiltSet(count, len(bad), bad[0] if bad else "")
 
 

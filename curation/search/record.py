@@ -8,6 +8,7 @@ Thumbnails lie in the run's image store. DuckDB reads the file as the run's tabl
 from __future__ import annotations
 
 import asyncio
+import errno
 import hashlib
 import json
 import os
@@ -104,7 +105,10 @@ class Record:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         handle = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         try:
-            os.write(handle, b"\n" + line if self._torn else line)
+            whole = b"\n" + line if self._torn else line
+            self._torn = True  # Until all of it is there: a full disk takes as much as it can.
+            if os.write(handle, whole) < len(whole):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self._path))
             end = os.lseek(handle, 0, os.SEEK_CUR)
         finally:
             os.close(handle)

@@ -99,7 +99,7 @@ async def _bytes(response: aiohttp.ClientResponse) -> bytes:
 def _answer(url: str, status: int, headers: Mapping[str, str], data: bytes) -> Any:
     reason = f"{status}: {server_message(data)}"
     if status in _AGAIN or status >= 500:
-        raise Fault(reason, retry_after(headers.get("Retry-After")))
+        raise Fault(reason, retry_after=retry_after(headers))
     if status in _HOPELESS:
         raise ServerError(
             f"The search engine at {url} refuses every query with {reason}: check its URL, its API"

@@ -12,7 +12,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from typing import Any
 
-from curation.errors import RequestError, ServerError
+from curation.errors import RequestError
 from curation.graders import JUDGE
 from curation.graders.assigned import Graders
 from curation.graders.judge import PROMPT_ID, Case, Judge
@@ -42,7 +42,7 @@ def grade(job: Job) -> Count:
 
     Raises:
         StaleSettingsError: scores on disk were given by other graders or another judge.
-        ServerError: the judge does not answer at all.
+        ServerError: the judge is gone, or refuses every request.
         RunError: more than `max_failed_share` of the rollouts could not be judged.
     """
     stage = grade_stage(job.recipe)
@@ -187,5 +187,5 @@ async def rule(answer: Answer, graders: Graders, judge: Judge | None) -> Ruled:
     case = Case(answer["question"], answer["answers"], answer["choices"], said)
     try:
         return Ruled(JUDGE, await judge.rule(case))
-    except (RequestError, ServerError) as error:
+    except RequestError as error:
         return Ruled(JUDGE, None, str(error))

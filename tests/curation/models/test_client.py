@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import random
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -24,6 +26,13 @@ def once(fault: Fault | Sequence[str]) -> Callable[[Request], Sequence[str] | Fa
     """A script that misbehaves on the first request only."""
     outcomes = iter([fault])
     return lambda request: next(outcomes, ["fine"] * request["n"])
+
+
+def answer(*, text: object = "fine", index: int = 0, usage: object = None) -> str:
+    """The body of a chat completion that may be wrong in one way."""
+    message = {"role": "assistant", "content": text}
+    choice = {"index": index, "message": message, "finish_reason": "stop"}
+    return json.dumps({"choices": [choice], "usage": usage})
 
 
 async def ask(server: ScriptedServer, n: int = 1, **settings: Any) -> Completion:
@@ -84,6 +93,12 @@ async def test_only_vllm_is_asked_for_the_stop_string() -> None:
         Fault(body="{"),
         Fault(body="[]"),
         Fault(body='{"choices": [{"index": 0}]}'),
+        Fault(body="[" * 100_000),
+        Fault(body=answer(text="half a pair: \ud83d")),
+        Fault(body=answer(index=1)),
+        Fault(body=answer(usage={"prompt_tokens": float("inf")})),
+        Fault(body=answer(text=["a", "list"])),
+        [""],
         ["one choice too", "many"],
         [],
         [("cut short", "abort")],
@@ -112,6 +127,54 @@ async def test_a_request_that_keeps_failing_is_given_up() -> None:
                 await model.complete(QUESTION, [], Sampling())
             assert model.usage.failures == 1
         assert server.count == 4
+
+
+async def test_a_model_that_says_nothing_is_taken_at_its_word_when_it_insists() -> None:
+    with ScriptedServer(lambda request: [""]) as server:
+        async with client(server, retries=2) as model:
+            completion = await model.complete(QUESTION, [], Sampling())
+            assert [reply.text for reply in completion.replies] == [""]
+            assert (model.usage.requests, model.usage.failures) == (1, 0)
+        assert server.count == 3
+
+
+async def test_one_silent_attempt_among_others_is_the_models_own() -> None:
+    with ScriptedServer(lambda request: ["", "fine"]) as server:
+        assert [reply.text for reply in (await ask(server, n=2)).replies] == ["", "fine"]
+        assert server.count == 1
+
+
+async def test_where_most_requests_fail_none_is_given_up_for_it() -> None:
+    draw = random.Random(1)
+    script = lambda request: Fault(status=500) if draw.random() < 0.8 else ["fine"]  # noqa: E731
+    with ScriptedServer(script) as server:
+        async with client(server, retries=5, max_in_flight=16) as model:
+            await asyncio.gather(*(model.complete(QUESTION, [], Sampling()) for _ in range(64)))
+            assert (model.usage.requests, model.usage.failures) == (64, 0)
+            assert model.usage.faults["status"] == model.usage.retries == server.count - 64
+
+
+async def test_where_only_one_request_fails_it_is_given_up() -> None:
+    def script(request: Request) -> Sequence[str] | Fault:
+        poison = "poison" in str(request["messages"])
+        return Fault(status=500, message="boom") if poison else ["fine"]
+
+    with ScriptedServer(script) as server:
+        async with client(server, retries=2) as model:
+            for _ in range(20):
+                await model.complete(QUESTION, [], Sampling())
+            with pytest.raises(RequestError, match=r"failed [3-6] times, last with 500: boom"):
+                await model.complete([Message("user", "poison")], [], Sampling())
+
+
+async def test_a_server_that_is_ill_for_a_moment_still_says_what_it_serves() -> None:
+    with ScriptedServer() as server:
+        server.ill = 3
+        async with client(server) as model:
+            assert model.model == "scripted"
+        server.ill = 3
+        with pytest.raises(ServerError, match="503"):
+            await client(server, retries=1).__aenter__()
 
 
 async def test_overload_does_not_count_against_the_request() -> None:
@@ -164,7 +227,7 @@ async def test_a_restarted_server_costs_no_request() -> None:
         await model.__aenter__()
     try:
         waiting = asyncio.create_task(model.complete(QUESTION, [], Sampling()))
-        while model.usage.retries < 4 and not waiting.done():
+        while model.usage.faults["unreachable"] < 4 and not waiting.done():
             await asyncio.sleep(0)
         with ScriptedServer(port=port) as second:
             assert len((await waiting).replies) == 1
@@ -208,6 +271,24 @@ async def test_a_sample_moves_when_its_server_is_gone() -> None:
         assert left.count == 3
 
 
+async def test_a_dead_server_is_drained_and_gets_samples_again_when_it_is_back() -> None:
+    with ScriptedServer() as left:
+        with ScriptedServer() as right:
+            port = int(right.url.split(":")[2].split("/")[0])
+            model = client(left, right, backoff=0.01)
+            await model.__aenter__()
+        try:
+            for number in range(20):
+                await model.complete(QUESTION, [], Sampling(), affinity=str(number))
+            assert left.count == 20 and model.usage.faults["unreachable"] < 20
+            with ScriptedServer(port=port) as again:
+                for number in range(20, 200):
+                    await model.complete(QUESTION, [], Sampling(), affinity=str(number))
+                assert again.count > 0
+        finally:
+            await model.__aexit__(None, None, None)
+
+
 async def test_work_in_flight_is_bounded() -> None:
     with ScriptedServer() as server:
         async with client(server, max_in_flight=3) as model:
@@ -248,9 +329,9 @@ async def test_a_bare_host_gets_its_path(
 ) -> None:
     seen = []
 
-    def get(session: object, address: str) -> None:
+    def get(session: object, address: str, **settings: object) -> None:
         seen.append(address)
-        raise TimeoutError
+        raise ServerError("seen")
 
     monkeypatch.setattr("aiohttp.ClientSession.get", get)
     with pytest.raises(ServerError):

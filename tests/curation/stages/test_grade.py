@@ -125,13 +125,22 @@ def test_a_judge_that_fails_leaves_rows_unscored_with_their_reason(tmp_path: Pat
         assert grade(job).kept == 4
 
 
-def test_a_judge_that_mostly_fails_stops_the_stage_and_its_rows_stay_owed(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("status", "error", "sentence"),
+    [
+        (400, RunError, "'grade' was given up: 2 of 3"),
+        (401, ServerError, "refuses every request with 401"),
+    ],
+)
+def test_a_judge_that_fails_stops_the_stage_and_its_rows_stay_owed(
+    tmp_path: Path, status: int, error: type[Exception], sentence: str
+) -> None:
     with (
-        ScriptedServer(lambda request: Fault(status=401)) as server,
+        ScriptedServer(lambda request: Fault(status=status)) as server,
         job_of(tmp_path, recipe_of(judge_table(server.url))) as job,
     ):
         attempt(job.run, ["no car", "no dog", "dog"])
-        with pytest.raises(RunError, match="'grade' was given up: 2 of 3"):
+        with pytest.raises(error, match=sentence):
             grade(job)
         assert job.run.value("SELECT count(*) FROM quarantine") == 0
         server.reply = meaning
