@@ -81,15 +81,15 @@ def synthesize_steps(recipe: Recipe) -> list[Step]:
         Step("verify", verify),
         *([Step("support", support)] if recipe.teach.support else []),
         Step("compose", compose),
-        *_exports(recipe, "sft"),
+        *_exports(recipe, "sft", "dpo"),
     ]
 
 
-def _exports(recipe: Recipe, kind: str) -> list[Step]:
+def _exports(recipe: Recipe, *kinds: str) -> list[Step]:
     return [
         Step(f"export {chosen.target}", partial(export, chosen=chosen))
         for chosen in recipe.exports
-        if kind == get_target(chosen.target).KIND
+        if get_target(chosen.target).KIND in kinds
     ]
 
 

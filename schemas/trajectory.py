@@ -40,6 +40,8 @@ class Verification:
     """Null when the check does not apply."""
     evidence: str
     """What was seen, in one sentence."""
+    turn: int | None = None
+    """The turn in which the fault lies, from 1; null where it lies in none alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +60,13 @@ class Support:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A verified and a rejected rollout of one sample, from the turn where they part."""
+    """A verified and a rejected rollout of one sample, from the turn where they part.
+
+    Where the fault lies in that very turn, both sides are this one turn: a preference about a step.
+    """
 
     pair_id: str
-    """SHA-256 over both rollout ids."""
+    """SHA-256 over both rollout ids and the numbers of turns of the sides."""
     sample_id: str
     dialect: str
     chosen_rollout: str
@@ -76,3 +81,12 @@ class Pair:
     rejected_images: tuple[str, ...]
     rejected_by: tuple[str, ...]
     """The checks that speak against the rejected one."""
+    fault_turn: int | None
+    """The first turn of the rejected one in which a check found a fault, from 1."""
+    step: bool
+    """Whether both sides are one turn of the model."""
+
+    @property
+    def image_ids(self) -> tuple[str, ...]:
+        """All of its images: the prompt's, then those of each side."""
+        return (*self.prompt_images, *self.chosen_images, *self.rejected_images)

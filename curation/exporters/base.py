@@ -10,26 +10,28 @@ import pyarrow as pa
 
 from curation.exporters.checks import Rule
 from curation.tools import Tool
-from schemas import Benefit, Message, Sample, Trajectory
+from schemas import Benefit, Message, Pair, Sample, Trajectory
 
 
 @dataclass(frozen=True, slots=True)
 class ExportRow:
-    """A sample, or a trajectory of it, on its way into an export."""
+    """A sample, or a trajectory or a pair of it, on its way into an export."""
 
     sample: Sample
     images: list[bytes]
-    """Encoded as they were pulled in: the trajectory's if there is one, else the sample's."""
+    """Encoded as they were pulled in: the trajectory's, or the pair's (prompt, chosen, rejected),
+    if there is one, else the sample's."""
     dialect: str
     """The dialect in which the sample was measured with tools."""
     tools: tuple[Tool, ...] = ()
     """The recipe's tools, which it was measured with beside the dialect's own."""
     trajectory: Trajectory | None = None
+    pair: Pair | None = None
     benefit: Benefit | None = None
     policy: str = ""
     """Name of the model that measured the sample."""
     teacher: str = ""
-    """Name of the model that wrote the trajectory."""
+    """Name of the model that wrote the trajectory, or the pair's chosen side."""
     split: str = "train"
     decoded: bool = False
     """Whether every image was decoded before and still has the bytes that it had then."""
@@ -66,7 +68,7 @@ class Target(Protocol):
 
     @property
     def KIND(self) -> str:
-        """rl: one row a sample; sft: one row a trajectory."""
+        """rl: one row a sample; sft: one row a trajectory; dpo: one row a pair of rollouts."""
         ...
 
     @property
@@ -125,3 +127,8 @@ def chat(messages: Sequence[Message]) -> list[dict[str, str]]:
 def pictures(images: Sequence[bytes]) -> list[dict[str, bytes | None]]:
     """Encoded images as an IMAGES value; `path` stays null, since the forks never read it."""
     return [{"bytes": encoded, "path": None} for encoded in images]
+
+
+def image_columns(schema: pa.Schema) -> list[str]:
+    """The columns that hold encoded images."""
+    return [column.name for column in schema if column.type == IMAGES]

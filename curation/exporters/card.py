@@ -13,6 +13,7 @@ from curation.exporters.base import Background, ExportRow, Target
 from curation.exporters.checks import Complaint
 from curation.exporters.manifest import Manifest
 
+_UNITS = {"rl": "samples", "sft": "verified trajectories", "dpo": "preference pairs"}
 _FENCES = {"sh": "bash", "py": "python", "yaml": "yaml", "json": "json"}
 
 
@@ -29,11 +30,18 @@ class Tally:
     tools: set[str] = field(default_factory=set)
     """Tools of the recipe with which rows were measured."""
     images: int = 0
+    rejected_by: Counter[str] = field(default_factory=Counter)
+    """Exported pairs by the checks that speak against their rejected side."""
+    steps: int = 0
+    """Exported pairs whose sides are one turn."""
 
     def keep(self, example: ExportRow, images: int) -> None:
         sample, trajectory = example.sample, example.trajectory
         self.mix[sample.source, sample.category, sample.license] += 1
         self.dialects[trajectory.dialect if trajectory else example.dialect] += 1
+        if example.pair:
+            self.rejected_by.update(example.pair.rejected_by)
+            self.steps += example.pair.step
         self.tools.update(tool.name for tool in example.tools)
         self.images += images
 
@@ -64,6 +72,7 @@ def card(
         _front_matter(target, manifest, tally.licenses),
         f"# Toolsight export for {target.NAME}\n\n{_summary(target, tally, manifest)}",
         "## Rows\n\n" + _mix(tally),
+        *(["## Preferences\n\n" + _preferences(tally, manifest)] if tally.rejected_by else []),
         *([f"## Funnel\n\n{_funnel(background)}"] if background else []),
         "## Contract check\n\n" + _check(manifest, tally, rows),
         "## Columns\n\n" + _table(("column", "Arrow type"), _columns(schema)),
@@ -114,7 +123,7 @@ def _front_matter(target: Target, manifest: Manifest, licenses: Sequence[str]) -
 
 
 def _summary(target: Target, tally: Tally, manifest: Manifest) -> str:
-    unit = "samples" if target.KIND == "rl" else "verified trajectories"
+    unit = _UNITS[target.KIND]
     shards, size = manifest.shards, sum(shard.size for shard in manifest.shards) / 2**20
     val = sum(shard.rows for shard in shards if shard.split == "val")
     held = f", of which {val:,} in the split val, which shares no image with train" if val else ""
@@ -137,6 +146,16 @@ def _cell(value: object) -> str:
 def _mix(tally: Tally) -> str:
     rows = [(*key, count) for key, count in sorted(tally.mix.items())]
     return _table(("source", "category", "license", "rows"), rows)
+
+
+def _preferences(tally: Tally, manifest: Manifest) -> str:
+    """What the rejected sides were rejected by; one may be rejected by several checks."""
+    return (
+        "The chosen side is a verified trajectory, the rejected side another rollout of the same"
+        f" sample. Both begin alike; in {tally.steps:,} of {manifest.rows:,} pairs each side is the"
+        " one turn in which they part.\n\n"
+        + _table(("rejected by", "pairs"), tally.rejected_by.most_common())
+    )
 
 
 def _check(manifest: Manifest, tally: Tally, rows: int) -> str:

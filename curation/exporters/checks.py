@@ -66,6 +66,22 @@ class Candidate:
         return [message | {"content": joined(message["content"])} for message in messages]
 
     @cached_property
+    def sides(self) -> dict[str, Candidate]:
+        """The chosen and the rejected conversation of a pair, each as a row of its own."""
+        row = self.row
+        prompt = row.get("prompt") or row["messages"]
+        conversations = {
+            side: {"messages": row[f"{side}_messages"], "images": row[f"{side}_images"]}
+            if f"{side}_messages" in row
+            else {"messages": _continued(prompt, row.get(side)), "images": row["images"]}
+            for side in ("chosen", "rejected")
+        }
+        return {
+            side: Candidate(each, self._folder, decoded=self._decoded)
+            for side, each in conversations.items()
+        }
+
+    @cached_property
     def pictures(self) -> list[Picture | str]:
         """Each image, or what is wrong with it."""
         return [self._picture(image) for image in self.row["images"]]
@@ -136,6 +152,13 @@ class ContractCheck:
             return Complaint("unique_index", f"index {index} is taken by an earlier row: drop one")
         self._seen.add(key)
         return None
+
+
+def _continued(prompt: list[Any], reply: Any) -> list[Any]:
+    """A prompt with what follows: messages, one message, or nothing where it holds all of it."""
+    if reply is None:
+        return prompt
+    return [*prompt, *(reply if isinstance(reply, list) else [reply])]
 
 
 def joined(content: str | list[dict[str, str]]) -> str:

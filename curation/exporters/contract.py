@@ -17,9 +17,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from curation.errors import ExportError
-from curation.exporters.base import IMAGES, Target
+from curation.exporters.base import Target, image_columns
 from curation.exporters.checks import ContractCheck, Rule, types
 from curation.exporters.common_rules import image_pixels
+from curation.exporters.dpo import both
 from curation.exporters.manifest import Manifest, Shard, read_manifest
 from curation.exporters.settings import FILES, MAX_GROUP_ROWS, ExportSettings
 from curation.exporters.shard_rules import (
@@ -48,18 +49,20 @@ def target_schema(target: Target, settings: ExportSettings) -> pa.Schema:
         raise ExportError(
             f'{target.NAME} cannot read images beside its shards: choose images = "inline"'
         )
-    place = schema.get_field_index("images")
-    assert schema.field(place).type == IMAGES
-    return schema.set(place, pa.field("images", pa.list_(pa.string())))
+    for name in image_columns(schema):
+        paths = pa.field(name, pa.list_(pa.string()))
+        schema = schema.set(schema.get_field_index(name), paths)
+    return schema
 
 
 def contract_rules(target: Target, settings: ExportSettings) -> tuple[Rule, ...]:
     """Every rule of a row; that of types comes first, since the others rely on it."""
-    rules = [types(target_schema(target, settings)), *target.RULES]
-    rules.append(image_pixels(settings.min_side, settings.max_pixels))
+    chosen = [image_pixels(settings.min_side, settings.max_pixels)]
     if limit := token_limit(target, settings):
-        rules.append(length(token_count(settings.processor), limit, rl=target.KIND == "rl"))
-    return tuple(rules)
+        chosen.append(length(token_count(settings.processor), limit, rl=target.KIND == "rl"))
+    if target.KIND == "dpo":
+        chosen = [both(rule) for rule in chosen]
+    return types(target_schema(target, settings)), *target.RULES, *chosen
 
 
 def token_limit(target: Target, settings: ExportSettings) -> int | None:
@@ -82,7 +85,7 @@ def check_exports(
         target: what to check them for; by default the target that they were written for.
         processor: folder of the model's processor, for exact token counts.
         max_prompt_tokens: longest prompt of an RL target, by default as it was when written.
-        cutoff: longest conversation of an SFT target, likewise.
+        cutoff: longest conversation of an SFT or DPO target, likewise.
 
     Raises:
         ExportError: unknown target, a folder that is no export, no usable processor, or a limit
@@ -90,12 +93,13 @@ def check_exports(
     """
     manifests = [read_manifest(folder) for folder in folders]
     chosen, settings = get_target(target or manifests[0].target), manifests[0].settings
-    limits = {"rl": max_prompt_tokens, "sft": cutoff}
-    given = limits.pop(chosen.KIND)
-    if any(limits.values()) or (given and not chosen.MAX_TOKENS):
+    given, useless = max_prompt_tokens, cutoff
+    if chosen.KIND != "rl":
+        given, useless = useless, given
+    if useless or (given and not chosen.MAX_TOKENS):
         raise ExportError(
             f"{chosen.NAME} is a target of the kind {chosen.KIND}: max-prompt-tokens is for"
-            " prompts of RL targets, cutoff for conversations of SFT targets"
+            " prompts of RL targets, cutoff for conversations of SFT targets and of pairs"
         )
     settings = replace(settings, max_tokens=given or settings.max_tokens, processor=processor)
     schema, check = target_schema(chosen, settings), ContractCheck(contract_rules(chosen, settings))

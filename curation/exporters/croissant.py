@@ -111,6 +111,6 @@ def _field(split: str, column: pa.Field) -> dict[str, Any]:
 
 
 def _data_type(name: str, kind: pa.DataType) -> str:
-    if name == "images":
+    if name.endswith("images"):
         return "sc:ImageObject"
     return {pa.int64(): "sc:Integer", pa.bool_(): "sc:Boolean"}.get(kind, "sc:Text")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 
@@ -43,7 +43,7 @@ _TAGS = {
 _YAML = """\
 # From this folder:
 #   llamafactory-cli train train.yaml model_name_or_path=... output_dir=...
-stage: sft
+{settings}
 do_train: true
 finetuning_type: full
 freeze_vision_tower: true
@@ -62,18 +62,36 @@ def row(example: ExportRow, *, index: str, split: str) -> dict[str, Any]:
     return sft_row(example)
 
 
-def _name(shard: str) -> str:
-    return f"toolsight-{PurePath(shard).stem}"
-
-
 def files(launch: Launch) -> dict[str, str]:
     """The registration of the shards and a training configuration."""
-    columns = {"messages": "messages", "images": "images"}
-    form = {"formatting": "sharegpt", "columns": columns, "tags": _TAGS}
-    info = {_name(shard): {"file_name": shard} | form for shard in (*launch.train, *launch.val)}
-    val = f"eval_dataset: {_names(launch.val)}\n" if launch.val else ""
-    config = _YAML.format(train=_names(launch.train), val=val, max_tokens=launch.max_tokens)
-    return {"dataset_info.json": json.dumps(info, indent=2) + "\n", "train.yaml": config}
+    columns = {name: name for name in SCHEMA.names}
+    return {
+        "dataset_info.json": registration(launch, columns),
+        "train.yaml": training_config(launch, {"stage": "sft"}),
+    }
+
+
+def registration(launch: Launch, columns: Mapping[str, str], **form: object) -> str:
+    """`dataset_info.json`, every shard a data set of its own."""
+    shared = {"formatting": "sharegpt", **form, "columns": dict(columns), "tags": _TAGS}
+    shards = (*launch.train, *launch.val)
+    return (
+        json.dumps({_name(each): {"file_name": each} | shared for each in shards}, indent=2) + "\n"
+    )
+
+
+def training_config(launch: Launch, settings: Mapping[str, object]) -> str:
+    """`train.yaml`; `settings` say what is trained."""
+    return _YAML.format(
+        settings="\n".join(f"{key}: {value}" for key, value in settings.items()),
+        train=_names(launch.train),
+        val=f"eval_dataset: {_names(launch.val)}\n" if launch.val else "",
+        max_tokens=launch.max_tokens,
+    )
+
+
+def _name(shard: str) -> str:
+    return f"toolsight-{PurePath(shard).stem}"
 
 
 def _names(shards: Sequence[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from curation.exporters.base import ExportRow, Launch
@@ -33,12 +34,18 @@ def row(example: ExportRow, *, index: str, split: str) -> dict[str, Any]:
 
 def files(launch: Launch) -> dict[str, str]:
     """The launch with the keys on which these rows rely."""
+    return swift_files(launch, "sft", ())
+
+
+def swift_files(launch: Launch, task: str, own: Sequence[str]) -> dict[str, str]:
+    """A launch of `swift TASK`, with the keys that only this task has."""
     keys = [
+        *own,
         f"--dataset {shell_files(launch.train)}",
         *([f"--val_dataset {shell_files(launch.val)}"] if launch.val else []),
         f"--max_length {launch.max_tokens}",
         "--strict true",
         "--freeze_vit true",
     ]
-    command = 'MAX_PIXELS=12845056 ROOT_IMAGE_DIR="$here" swift sft'
+    command = f'MAX_PIXELS=12845056 ROOT_IMAGE_DIR="$here" swift {task}'
     return {"train.sh": shell_script(command, keys, example="--model ...")}

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from curation.exporters.base import ExportRow
 from curation.exporters.checks import Candidate, Complaint
-from schemas import Benefit, arrow_schema
+from schemas import Benefit, Pair, arrow_schema
 
 FOLDER = "records"
 PROVENANCE = "provenance"
@@ -43,7 +43,12 @@ PROVENANCE_SCHEMA = pa.schema(
         # SHA-256 of the system message; null where rows have none.
         ("prompt_sha256", pa.string()),
         ("trajectory_id", pa.string()),
+        # Of a pair, the chosen one.
         ("rollout_id", pa.string()),
+        ("rejected_rollout_id", pa.string()),
+        # The checks that speak against the rejected rollout, and whether the sides are one turn.
+        ("rejected_by", pa.list_(pa.string())),
+        ("step", pa.bool_()),
         ("image_ids", pa.list_(pa.string())),
         *_MEASURED,
     ]
@@ -68,23 +73,40 @@ def provenance_row(
     """One row of PROVENANCE_SCHEMA; what was not measured, or has no model, is null."""
     sample, trajectory = example.sample, example.trajectory
     measured = {field.name: getattr(example.benefit, field.name, None) for field in _MEASURED}
-    return measured | {
-        "split": example.split,
-        "position": position,
-        "row_id": row_id,
-        "sample_id": sample.sample_id,
-        "source": sample.source,
-        "origin_id": sample.origin_id,
-        "origin": sample.origin,
-        "license": sample.license,
-        "category": sample.category,
-        "dialect": trajectory.dialect if trajectory else example.dialect,
-        "policy": example.policy or None,
-        "teacher": example.teacher or None,
-        "prompt_sha256": _prompt_hash(row),
-        "trajectory_id": trajectory.trajectory_id if trajectory else None,
-        "rollout_id": trajectory.rollout_id if trajectory else None,
-        "image_ids": list(trajectory.image_ids if trajectory else sample.image_ids),
+    return (
+        measured
+        | {
+            "split": example.split,
+            "position": position,
+            "row_id": row_id,
+            "sample_id": sample.sample_id,
+            "source": sample.source,
+            "origin_id": sample.origin_id,
+            "origin": sample.origin,
+            "license": sample.license,
+            "category": sample.category,
+            "dialect": trajectory.dialect if trajectory else example.dialect,
+            "policy": example.policy or None,
+            "teacher": example.teacher or None,
+            "prompt_sha256": _prompt_hash(row),
+            "trajectory_id": trajectory.trajectory_id if trajectory else None,
+            "rollout_id": trajectory.rollout_id if trajectory else None,
+            "image_ids": list(trajectory.image_ids if trajectory else sample.image_ids),
+        }
+        | _of_pair(example.pair)
+    )
+
+
+def _of_pair(pair: Pair | None) -> dict[str, Any]:
+    if pair is None:
+        return dict.fromkeys(("rejected_rollout_id", "rejected_by", "step"))
+    return {
+        "dialect": pair.dialect,
+        "rollout_id": pair.chosen_rollout,
+        "rejected_rollout_id": pair.rejected_rollout,
+        "rejected_by": list(pair.rejected_by),
+        "step": pair.step,
+        "image_ids": list(pair.image_ids),
     }
 
 

@@ -8,8 +8,11 @@ from curation.exporters import (
     deepeyes_v2,
     hub,
     llamafactory,
+    llamafactory_dpo,
     ms_swift,
+    ms_swift_dpo,
     trl,
+    trl_dpo,
     verl,
     verl_sft,
 )
@@ -17,7 +20,19 @@ from curation.exporters.base import Target
 
 TARGETS: dict[str, Target] = {
     target.NAME: target
-    for target in (deepeyes, deepeyes_v2, verl, verl_sft, llamafactory, ms_swift, trl, hub)
+    for target in (
+        deepeyes,
+        deepeyes_v2,
+        verl,
+        verl_sft,
+        llamafactory,
+        ms_swift,
+        trl,
+        llamafactory_dpo,
+        ms_swift_dpo,
+        trl_dpo,
+        hub,
+    )
 }
 
 

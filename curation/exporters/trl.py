@@ -7,17 +7,18 @@ while a trajectory shows crops in later turns.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from curation.dialects.base import IMAGE
-from curation.exporters.base import IMAGES, ExportRow, Launch
+from curation.exporters.base import IMAGES, ExportRow, Launch, pictures
 from curation.exporters.common_rules import COMMON
 from curation.exporters.launch import SFT_TOKENS
-from curation.exporters.sft import sft_row
 from curation.exporters.sft_rules import SFT
+from schemas import Message
 
 NAME = "trl"
 KIND = "sft"
@@ -27,16 +28,9 @@ FILES = False
 MAX_TOKENS = SFT_TOKENS
 
 _PART = pa.struct([("type", pa.string()), ("text", pa.string())])
-SCHEMA = pa.schema(
-    [
-        (
-            "messages",
-            pa.list_(pa.struct([("role", pa.string()), ("content", pa.list_(_PART))])),
-        ),
-        ("images", IMAGES),
-    ]
-)
+MESSAGES = pa.list_(pa.struct([("role", pa.string()), ("content", pa.list_(_PART))]))
 """The text of an image part is empty, not null: templates ask whether the key is there."""
+SCHEMA = pa.schema([("messages", MESSAGES), ("images", IMAGES)])
 
 RULES = (*COMMON, *SFT)
 NOTES = (
@@ -46,17 +40,18 @@ NOTES = (
     "Images are decoded by the `Image` feature of `datasets`, as `train.py` casts them.",
 )
 
-_TEMPLATE = Path(__file__).parent / "templates" / "trl_train.py.txt"
+_TEMPLATES = Path(__file__).parent / "templates"
 
 
 def row(example: ExportRow, *, index: str, split: str) -> dict[str, Any]:
     """One trajectory; columns as SCHEMA. Its id is told by the provenance."""
-    columns = sft_row(example)
-    messages = [
-        {"role": message["role"], "content": split_parts(message["content"])}
-        for message in columns["messages"]
-    ]
-    return columns | {"messages": messages}
+    messages = example.trajectory.messages if example.trajectory else ()
+    return {"messages": parted(messages), "images": pictures(example.images)}
+
+
+def parted(messages: Sequence[Message]) -> list[dict[str, Any]]:
+    """Messages as a MESSAGES value."""
+    return [{"role": each.role, "content": split_parts(each.content)} for each in messages]
 
 
 def split_parts(content: str) -> list[dict[str, str]]:
@@ -70,6 +65,11 @@ def split_parts(content: str) -> list[dict[str, str]]:
 
 def files(launch: Launch) -> dict[str, str]:
     """The training script."""
+    return training_script("trl_train.py.txt", launch)
+
+
+def training_script(template: str, launch: Launch) -> dict[str, str]:
+    """A script of `templates` that names the shards."""
     shards = {"train": list(launch.train)} | ({"val": list(launch.val)} if launch.val else {})
-    text = _TEMPLATE.read_text(encoding="utf-8")
+    text = (_TEMPLATES / template).read_text(encoding="utf-8")
     return {"train.py": text.replace("{shards}", json.dumps(shards, indent=4))}

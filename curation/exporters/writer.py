@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from curation.errors import ExportError
 from curation.exporters import provenance
-from curation.exporters.base import Background, ExportRow, Launch, Target
+from curation.exporters.base import Background, ExportRow, Launch, Target, image_columns
 from curation.exporters.card import Tally, card
 from curation.exporters.checks import Complaint, ContractCheck
 from curation.exporters.contract import check_set, contract_rules, target_schema, token_limit
@@ -74,7 +74,7 @@ def write_export(
 
     Args:
         target: name of the export target, see `TARGETS`.
-        rows: samples for targets of the kind rl, trajectories for sft.
+        rows: samples for targets of the kind rl, trajectories for sft, pairs for dpo.
         out: the export's folder; until the end nothing is visible there.
         settings: the layout, by default the one of ExportSettings.
         background: how the rows were made, for the card.
@@ -132,6 +132,7 @@ class _Filling:
     def __init__(self, target: Target, settings: ExportSettings) -> None:
         self._target, self._settings = target, settings
         self._schema = target_schema(target, settings)
+        self._image_columns = image_columns(target.SCHEMA)
         self._limits = Limits(settings.shard_bytes, settings.group_rows, settings.group_bytes)
         # Rows are checked with their images' bytes, before any file is written for them.
         self._rules = contract_rules(target, replace(settings, images=INLINE))
@@ -160,11 +161,13 @@ class _Filling:
                     continue
                 place = shards[example.split]
                 kept.append(provenance.provenance_row(example, row, row_id, place.rows))
-                self.tally.keep(example, len(row["images"]))
+                self.tally.keep(example, sum(len(row[name]) for name in self._image_columns))
                 place.append(self._beside(row, store) if self._settings.images == FILES else row)
         self._shards = [shard for writer in shards.values() for shard in writer.shards]
 
     def _row_id(self, example: ExportRow) -> str:
+        if self._target.KIND == "dpo" and example.pair:
+            return example.pair.pair_id
         if self._target.KIND == "sft" and example.trajectory:
             return example.trajectory.trajectory_id
         return example.sample.sample_id
@@ -181,9 +184,13 @@ class _Filling:
 
     def _beside(self, row: dict[str, Any], store: ImageStore) -> dict[str, Any]:
         """The row with its images as files, each stored once, and their paths in its place."""
-        paths = [store.path(store.put(image["bytes"])) for image in row["images"]]
-        names = [path.relative_to(store.folder.parent).as_posix() for path in paths]
-        return row | {"images": names}
+        return row | {
+            column: [
+                store.path(store.put(image["bytes"])).relative_to(store.folder.parent).as_posix()
+                for image in row[column]
+            ]
+            for column in self._image_columns
+        }
 
     def _leave_out(self, example: ExportRow, complaint: Complaint) -> None:
         self.tally.leave_out(complaint)

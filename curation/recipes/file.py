@@ -93,6 +93,7 @@ def parse_recipe(text: str, name: str) -> Recipe:
     file = bind(_File, top, name)
     policy = bind(Model, file.policy, "policy")
     arms = read_arms(file.arms)
+    teach = bind(Teach, file.teach, "teach") if file.teach is not None else None
     return Recipe(
         name=name,
         seed=file.seed,
@@ -104,10 +105,10 @@ def parse_recipe(text: str, name: str) -> Recipe:
         teacher=bind(Model, file.teacher, "teacher") if file.teacher is not None else policy,
         arms=arms,
         preset=_preset(file.decide, arms),
-        teach=bind(Teach, file.teach, "teach") if file.teach is not None else None,
+        teach=teach,
         tools=_tools(file.tools),
         sandbox=bind(SandboxSettings, file.sandbox, "sandbox"),
-        exports=_exports(file.exports),
+        exports=_exports(file.exports, pairs=bool(teach and teach.pairs)),
         judge=bind(JudgeModel, file.judge, "judge") if file.judge is not None else None,
         graders=_graders(file.graders, judged=file.judge is not None),
     )
@@ -208,13 +209,18 @@ def _tool(table: Mapping[str, Any], where: str) -> Tool:
     return tool
 
 
-def _exports(tables: Sequence[Mapping[str, Any]]) -> tuple[Export, ...]:
+def _exports(tables: Sequence[Mapping[str, Any]], *, pairs: bool) -> tuple[Export, ...]:
     exports = []
     for index, table in enumerate(tables):
         where = f"exports[{index}]"
         target, rest = _taken(table, "target", where)
         if target not in TARGETS:
             raise unknown("export target", target, TARGETS, f"{where}.target")
+        if TARGETS[target].KIND == "dpo" and not pairs:
+            raise RecipeError(
+                f"{where}: {target} is written from pairs, and none are made: add `pairs = 2` to"
+                " [teach]"
+            )
         settings = bind(ExportSettings, rest, where)
         try:
             contract_rules(TARGETS[target], settings)

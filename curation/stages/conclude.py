@@ -76,4 +76,6 @@ def _distinct(job: Job, without: set[str]) -> Iterator[Verification]:
 
 
 def _row(rollout_id: str, sample_id: str, check: str, finding: Finding) -> Verification:
-    return Verification(rollout_id, sample_id, check, finding.passed, finding.evidence)
+    return Verification(
+        rollout_id, sample_id, check, finding.passed, finding.evidence, finding.turn
+    )

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, replace
 from importlib.metadata import version
+from typing import Any, NamedTuple
 
 from curation.dialects import DIALECTS
 from curation.errors import RunError
-from curation.exporters import Background, ExportRow, get_target, write_export
+from curation.exporters import (
+    Background,
+    ExportRow,
+    ExportSettings,
+    get_target,
+    write_export,
+)
 from curation.exporters.splits import held_out
 from curation.funnel import read_funnel
 from curation.images import ImageStore
@@ -19,7 +26,7 @@ from curation.recipes.recipe import Export, Recipe
 from curation.runs import Run
 from curation.stage import Count, batches, query_rows, to_json
 from curation.tools import Tool
-from schemas import Benefit, Sample, Trajectory
+from schemas import Benefit, Pair, Sample, Trajectory
 from schemas.arrow import from_dict
 
 _RL = """
@@ -34,6 +41,32 @@ _SFT = """
         USING (rollout_id)
     ORDER BY {order}
 """
+_DPO = """
+    FROM (SELECT *, prompt_images || chosen_images || rejected_images AS image_ids FROM pairs)
+        AS pairs
+    JOIN samples USING (sample_id) LEFT JOIN benefits USING (sample_id)
+    LEFT JOIN (SELECT rollout_id AS chosen_rollout, model AS teacher FROM rollouts)
+        USING (chosen_rollout)
+    ORDER BY {order}
+"""
+
+
+class Listing(NamedTuple):
+    """Where the rows of a kind of target come from."""
+
+    query: str
+    """SQL that begins with FROM; `{order}` is filled in."""
+    table: str
+    """The table of the run that has one row a row, with its `image_ids`."""
+    key: str
+
+
+_LISTINGS = {
+    "rl": Listing(_RL, "samples", "sample_id"),
+    "sft": Listing(_SFT, "trajectories", "trajectory_id"),
+    "dpo": Listing(_DPO, "pairs", "pair_id"),
+}
+_BESIDE = "samples, benefits, teacher"
 _BATCH = 32
 """Rows whose images are in memory at once."""
 
@@ -76,35 +109,48 @@ def fingerprint(run: Run, chosen: Export) -> str:
     """Hash of what an export is made from: its rows by content, its target and settings."""
     settings = asdict(chosen.settings)
     digest = hashlib.sha256(to_json([version("toolsight"), chosen.target, settings]).encode())
-    if get_target(chosen.target).KIND == "rl":
-        keys = f"SELECT sample_id, benefits.* EXCLUDE (sample_id) {_ordered(_RL, 0)}"
-    else:
-        keys = f"SELECT trajectory_id {_ordered(_SFT, 0)}"
+    kind = get_target(chosen.target).KIND
+    measured = ", benefits.* EXCLUDE (sample_id)" if kind == "rl" else ""
+    keys = f"SELECT {_LISTINGS[kind].key}{measured} {_ordered(_LISTINGS[kind], 0)}"
     for batch in batches(run, keys):
         digest.update(repr(batch.to_pylist()).encode())
     return digest.hexdigest()
 
 
-def _ordered(query: str, seed: int) -> str:
+def _ordered(listing: Listing, seed: int) -> str:
     """Rows in an order that depends on the seed and on nothing but their own ids."""
-    key = "sample_id" if query is _RL else "trajectory_id"
-    return query.format(order=f"md5('{seed}/' || {key}), {key}")
+    key = listing.key
+    return listing.query.format(order=f"md5('{seed}/' || {key}), {key}")
 
 
 def export_rows(run: Run, recipe: Recipe, chosen: Export) -> Iterator[ExportRow]:
-    """The rows of a target: RL samples, or verified trajectories."""
-    rl = get_target(chosen.target).KIND == "rl"
-    settings, query = chosen.settings, _ordered(_RL if rl else _SFT, chosen.settings.seed)
-    held = frozenset[str]()
-    if settings.val_share:
-        table = "samples" if rl else "trajectories"
-        samples = query_rows(run, f"SELECT sample_id, {table}.image_ids AS image_ids {query}")
-        pairs = ((row["sample_id"], row["image_ids"]) for row in samples)
-        held = held_out(pairs, share=settings.val_share, seed=settings.seed)
+    """The rows of a target: RL samples, verified trajectories, or pairs.
+
+    Raises:
+        RunError: the target wants pairs, and the recipe makes none.
+    """
+    kind, settings = get_target(chosen.target).KIND, chosen.settings
+    if kind == "dpo" and not (recipe.teach and recipe.teach.pairs):
+        raise RunError(
+            f"{chosen.target} is written from pairs, and the recipe makes none: set `pairs = 2`"
+            " in its [teach] and run it again, which asks no model"
+        )
+    listing = _LISTINGS[kind]
+    query = _ordered(listing, settings.seed)
+    held = _held_out(run, listing, query, settings) if settings.val_share else frozenset()
     dialect = rl_dialect(recipe, chosen.target)
-    rows = _samples(run, query, dialect, recipe.tools) if rl else _trajectories(run, query)
+    if kind == "rl":
+        rows = _samples(run, query, dialect, recipe.tools)
+    else:
+        rows = _trajectories(run, query) if kind == "sft" else _pairs(run, query)
     for row in rows:
         yield replace(row, split="val" if row.sample.sample_id in held else "train")
+
+
+def _held_out(run: Run, listing: Listing, query: str, settings: ExportSettings) -> frozenset[str]:
+    shown = query_rows(run, f"SELECT sample_id, {listing.table}.image_ids AS image_ids {query}")
+    groups = ((row["sample_id"], row["image_ids"]) for row in shown)
+    return held_out(groups, share=settings.val_share, seed=settings.seed)
 
 
 def rl_dialect(recipe: Recipe, target: str) -> str:
@@ -140,16 +186,26 @@ def unchanged(images: ImageStore, image_id: str) -> bytes:
 
 
 def _trajectories(run: Run, query: str) -> Iterator[ExportRow]:
-    columns = "trajectories, samples, benefits, teacher"
-    for row in query_rows(run, f"SELECT {columns} {query}", rows=_BATCH):
+    for row in query_rows(run, f"SELECT trajectories, {_BESIDE} {query}", rows=_BATCH):
         trajectory = from_dict(Trajectory, row["trajectories"])
-        images = [unchanged(run.images, image_id) for image_id in trajectory.image_ids]
-        known = row["benefits"] and row["benefits"]["sample_id"]
-        yield ExportRow(
-            from_dict(Sample, row["samples"]),
-            images,
-            trajectory.dialect,
-            trajectory=trajectory,
-            benefit=from_dict(Benefit, row["benefits"]) if known else None,
-            teacher=row["teacher"] or "",
-        )
+        row |= {"dialect": trajectory.dialect, "image_ids": trajectory.image_ids}
+        yield replace(_taught(run, row), trajectory=trajectory)
+
+
+def _pairs(run: Run, query: str) -> Iterator[ExportRow]:
+    for row in query_rows(run, f"SELECT pairs, {_BESIDE} {query}", rows=_BATCH):
+        pair = from_dict(Pair, row["pairs"])
+        row |= {"dialect": pair.dialect, "image_ids": pair.image_ids}
+        yield replace(_taught(run, row), pair=pair)
+
+
+def _taught(run: Run, row: Mapping[str, Any]) -> ExportRow:
+    """What a trajectory and a pair have in common."""
+    known = row["benefits"] and row["benefits"]["sample_id"]
+    return ExportRow(
+        from_dict(Sample, row["samples"]),
+        [unchanged(run.images, image_id) for image_id in row["image_ids"]],
+        row["dialect"],
+        benefit=from_dict(Benefit, row["benefits"]) if known else None,
+        teacher=row["teacher"] or "",
+    )

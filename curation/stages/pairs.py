@@ -1,8 +1,10 @@
 """Pairs: a trajectory against rollouts of its sample that a check rejected, for DPO trainers.
 
 Both begin with the same turns, then part; the later they part, the more the preference is about one
-step, so the rejected rollouts with the longest common beginning come first. What was rejected for
-being alike, or for not needing its tools, is right and stands against nothing.
+step, so the rejected rollouts with the longest common beginning come first. Where a check found the
+fault in the very turn where they part, the pair ends there, as in Step-DPO (arXiv 2406.18629): what
+follows a fault is neither better nor worse. What was rejected for being alike, or for not needing
+its tools, is right and stands against nothing.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ import pyarrow as pa
 
 from curation.job import Job
 from curation.recipes.recipe import Recipe, Teach
-from curation.stage import query_rows
+from curation.stage import query_rows, to_json
 from curation.verification import FLAGS, LATER, names_sql
 from schemas import Message, Pair, Rollout, Turn, to_table
 from schemas.arrow import from_dict
@@ -24,12 +26,14 @@ from schemas.arrow import from_dict
 _ROWS = 256
 _CANDIDATES = f"""
     WITH against AS (
-        SELECT rollout_id, list("check" ORDER BY "check") AS rejected_by FROM verifications
+        SELECT rollout_id, list("check" ORDER BY "check") AS rejected_by, min(turn) AS fault_turn
+        FROM verifications
         WHERE NOT passed AND "check" NOT IN {names_sql((*LATER, *FLAGS))} GROUP BY rollout_id
     )
-    SELECT rollouts.*, question, image_ids, rejected_by
+    SELECT rollouts.*, question, image_ids, rejected_by, fault_turn
     FROM rollouts JOIN samples USING (sample_id) LEFT JOIN against USING (rollout_id)
     WHERE sample_id IN (SELECT sample_id FROM trajectories) AND arm = 'teacher'
+        AND len(turns) > 0
         AND (rejected_by IS NOT NULL OR rollout_id IN (SELECT rollout_id FROM trajectories))
     ORDER BY sample_id, rollout_id
 """
@@ -82,11 +86,14 @@ def _pair(good: dict[str, Any], bad: dict[str, Any], length: int, recipe: Recipe
     chosen, rejected = from_dict(Rollout, good), from_dict(Rollout, bad)
     opening = recipe.dialect(chosen.dialect).opening(good["question"], len(good["image_ids"]))
     told, images = conversation(chosen.turns[:length])
-    ids = f"{chosen.rollout_id}/{rejected.rollout_id}"
-    said, said_images = conversation(chosen.turns[length:])
-    worse, worse_images = conversation(rejected.turns[length:])
+    sides = chosen.turns[length:], rejected.turns[length:]
+    if bad["fault_turn"] == length + 1 and sides[0][0].text != sides[1][0].text:
+        sides = sides[0][:1], sides[1][:1]
+    said, said_images = _continued(sides[0])
+    worse, worse_images = _continued(sides[1])
+    ids = [chosen.rollout_id, rejected.rollout_id, *map(len, sides)]
     return Pair(
-        pair_id=hashlib.sha256(ids.encode()).hexdigest(),
+        pair_id=hashlib.sha256(to_json(ids).encode()).hexdigest(),
         sample_id=chosen.sample_id,
         dialect=chosen.dialect,
         chosen_rollout=chosen.rollout_id,
@@ -98,7 +105,16 @@ def _pair(good: dict[str, Any], bad: dict[str, Any], length: int, recipe: Recipe
         chosen_images=said_images,
         rejected_images=worse_images,
         rejected_by=tuple(bad["rejected_by"]),
+        fault_turn=bad["fault_turn"],
+        step=all(len(turns) == 1 for turns in sides),
     )
+
+
+def _continued(turns: Sequence[Turn]) -> tuple[tuple[Message, ...], tuple[str, ...]]:
+    """The turns to the model's last word: what came back on it is nobody's preference."""
+    *earlier, last = turns
+    told, images = conversation(earlier)
+    return (*told, Message("assistant", last.text)), images
 
 
 def conversation(turns: Sequence[Turn]) -> tuple[tuple[Message, ...], tuple[str, ...]]:

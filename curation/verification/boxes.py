@@ -27,7 +27,7 @@ def boxes(case: Case) -> Finding:
         count += 1
         if fault := box_fault(box, size):
             shown = ", ".join(f"{edge:g}" for edge in box)
-            return Finding(False, f"turn {position + 1}: the box ({shown}) {fault}")
+            return Finding(False, f"turn {position + 1}: the box ({shown}) {fault}", position + 1)
     if count == 0:
         return Finding(None, "no box that can be told without running the code")
     return Finding(True, f"{count} box{'es' * (count != 1)} inside the image")

@@ -25,6 +25,8 @@ class Finding:
 
     passed: bool | None
     evidence: str
+    turn: int | None = None
+    """The turn in which the fault lies, from 1; null where it lies in none alone."""
 
 
 @dataclass(frozen=True, slots=True)

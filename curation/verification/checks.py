@@ -75,5 +75,5 @@ def examine(case: Case) -> dict[str, Finding]:
 def verification(rollout: Rollout, check: str, finding: Finding) -> Verification:
     """A finding as a row."""
     return Verification(
-        rollout.rollout_id, rollout.sample_id, check, finding.passed, finding.evidence
+        rollout.rollout_id, rollout.sample_id, check, finding.passed, finding.evidence, finding.turn
     )

@@ -56,7 +56,7 @@ def effect(case: Case) -> Finding:
     for position, action, call in case.executed:
         fault = _idle(case, action, call, names) or _empty(case, position, call)
         if fault and call.error is None:
-            return Finding(False, f"turn {position + 1} {fault}")
+            return Finding(False, f"turn {position + 1} {fault}", position + 1)
     made = [call for _, _, call in case.executed if call.error is None]
     if not made:
         return Finding(None, "nothing was done")

@@ -24,11 +24,11 @@ def grammar(case: Case) -> Finding:
     turns = case.rollout.turns
     for number, (turn, action) in enumerate(zip(turns, case.actions, strict=True), start=1):
         if isinstance(action, Fault):
-            return Finding(False, f"turn {number} does not parse: {action.reason}")
+            return Finding(False, f"turn {number} does not parse: {action.reason}", number)
         if isinstance(action, Answer) != (number == len(turns)):
-            return Finding(False, f"turn {number} of {len(turns)} is out of place")
+            return Finding(False, f"turn {number} of {len(turns)} is out of place", number)
         if fault := _tags(turn.text):
-            return Finding(False, f"turn {number} {fault}")
+            return Finding(False, f"turn {number} {fault}", number)
     return Finding(bool(turns), f"{len(turns)} turns parse")
 
 
@@ -48,9 +48,9 @@ def placeholders(case: Case) -> Finding:
     """Every image has its placeholder, the model wrote none, and every image can be decoded."""
     for number, turn in enumerate(case.rollout.turns, start=1):
         if IMAGE in turn.text:
-            return Finding(False, f"turn {number} holds a literal {IMAGE}")
+            return Finding(False, f"turn {number} holds a literal {IMAGE}", number)
         if turn.call and turn.call.text.count(IMAGE) != len(turn.call.image_ids):
-            return Finding(False, f"turn {number} observes other images than it names")
+            return Finding(False, f"turn {number} observes other images than it names", number)
     if IMAGE in case.question:
         return Finding(False, f"the question holds a literal {IMAGE}")
     images = (*case.image_ids, *case.shown)
@@ -66,5 +66,5 @@ def markup(case: Case) -> Finding:
     """No token of a chat template and no made-up observation in what the model wrote."""
     for number, text in enumerate(case.texts, start=1):
         if found := _MARKUP.search(text):
-            return Finding(False, f"turn {number} holds {found[0]!r}")
+            return Finding(False, f"turn {number} holds {found[0]!r}", number)
     return Finding(True, "no markup of chat templates")

@@ -38,7 +38,9 @@ def leak(case: Case) -> Finding:
         for literal in _literals(action):
             for answer in telling:
                 if _fixes(literal, answer) and not _stands(answer, known):
-                    return Finding(False, f"turn {position + 1} already holds {literal!r}")
+                    return Finding(
+                        False, f"turn {position + 1} already holds {literal!r}", position + 1
+                    )
         if call.image_ids:
             break
         known += "\n" + call.text

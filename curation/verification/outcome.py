@@ -48,4 +48,4 @@ def error_free(case: Case, *, error_turns: str = "drop") -> Finding:
     told = f"action {failed[0]} ({first.name}) failed: {last[0]}"
     if error_turns == "keep" and made[-1].error is None:
         return Finding(True, f"mended: {told}")
-    return Finding(False, told)
+    return Finding(False, told, failed[0])

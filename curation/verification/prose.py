@@ -61,14 +61,16 @@ def repetition(case: Case) -> Finding:
     for number, text in enumerate(case.texts, start=1):
         said = prose(text)
         if found := _LOOP.search(said) or _LINE_LOOP.search(text):
-            return Finding(False, f"turn {number} repeats {found[1]!r}")
+            return Finding(False, f"turn {number} repeats {found[1]!r}", number)
         if phrase := _worn(said):
-            return Finding(False, f"turn {number} says {phrase!r} again and again")
+            return Finding(False, f"turn {number} says {phrase!r} again and again", number)
     seen: dict[tuple[str, ...], int] = {}
     for position, _, call in case.executed:
         key = (call.name, call.arguments.strip(), call.text, *call.image_ids)
         if key in seen:
-            return Finding(False, f"turn {position + 1} does what turn {seen[key]} did")
+            return Finding(
+                False, f"turn {position + 1} does what turn {seen[key]} did", position + 1
+            )
         seen[key] = position + 1
     return Finding(True, "nothing is repeated")
 
@@ -117,7 +119,7 @@ def language(case: Case) -> Finding:
             count = len(pattern.findall(said)) if not said.isascii() else 0
             slipped = count >= _FOREIGN_LETTERS and count > _FOREIGN_SHARE * letters
             if slipped and name != "Latin" and not pattern.search(known):
-                return Finding(False, f"turn {number} slips into {name}")
+                return Finding(False, f"turn {number} slips into {name}", number)
         known += turn.call.text if turn.call else ""
     return Finding(True, "one language throughout")
 
@@ -126,5 +128,5 @@ def refusal(case: Case) -> Finding:
     """The model does not decline, nor speak of itself as a language model."""
     for number, text in enumerate(case.texts, start=1):
         if found := _REFUSAL.search(prose(text)):
-            return Finding(False, f"turn {number} says {found[0]!r}")
+            return Finding(False, f"turn {number} says {found[0]!r}", number)
     return Finding(True, "no refusal")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from curation.dialects import get_dialect
 from curation.dialects.base import Observed
 from curation.estimates.benefit import benefit_of
 from curation.exporters import ExportRow, get_target
-from schemas import Message, Sample, Trajectory
+from schemas import Message, Pair, Sample, Trajectory
 from tests.curation.counted import tallies_row
 
 MakeImage = Callable[..., bytes]
@@ -77,6 +78,28 @@ def trajectory_of(sample: Sample, crop: bytes) -> Trajectory:
     )
 
 
+def pair_of(sample: Sample, trajectory: Trajectory) -> Pair:
+    """The trajectory against another answer after the same look."""
+    *prompt, answer = trajectory.messages
+    wrong = Message("assistant", "<think>I guess.</think>\n<answer>999</answer>")
+    return Pair(
+        pair_id=digest(f"pair of {sample.sample_id}".encode()),
+        sample_id=sample.sample_id,
+        dialect=trajectory.dialect,
+        chosen_rollout=trajectory.rollout_id,
+        rejected_rollout=digest(f"another of {sample.sample_id}".encode()),
+        prompt=tuple(prompt),
+        chosen=(answer,),
+        rejected=(wrong,),
+        prompt_images=trajectory.image_ids,
+        chosen_images=(),
+        rejected_images=(),
+        rejected_by=("correct",),
+        fault_turn=None,
+        step=True,
+    )
+
+
 @pytest.fixture
 def make_image() -> MakeImage:
     return encode
@@ -97,6 +120,9 @@ def make_row() -> MakeRow:
             return ExportRow(sample, images, "deepeyes-v2", benefit=benefit)
         crop = encode(32, 40, seed=number, form="WEBP")
         trajectory = trajectory_of(sample, crop)
-        return ExportRow(sample, [*images, crop], "deepeyes-v2", (), trajectory, benefit)
+        row = ExportRow(sample, [*images, crop], "deepeyes-v2", benefit=benefit)
+        if get_target(target).KIND == "dpo":
+            return replace(row, pair=pair_of(sample, trajectory))
+        return replace(row, trajectory=trajectory)
 
     return make

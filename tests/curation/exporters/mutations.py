@@ -13,6 +13,7 @@ from typing import Any
 from PIL import Image as Pillow
 
 from curation.exporters import ExportRow, get_target
+from curation.exporters.checks import joined
 from curation.exporters.trl import split_parts
 
 MakeRow = Callable[..., ExportRow]
@@ -21,22 +22,49 @@ Mutation = Callable[[Row], object]
 
 RL = ("deepeyes", "deepeyes-v2", "verl")
 SFT = ("verl-sft", "llamafactory", "ms-swift", "trl")
-CHATS = (*RL, *SFT)
+DPO = ("llamafactory-dpo", "ms-swift-dpo", "trl-dpo")
+CHATS = (*RL, *SFT, *DPO)
+PARTED = ("trl", "trl-dpo")
+"""Targets whose messages hold parts."""
 
 
 def unbroken(target: str, make_row: MakeRow) -> Row:
     """A row that passes every rule, still with plain conversations."""
-    plain = get_target("verl-sft" if target == "trl" else target)
-    return copy.deepcopy(plain.row(make_row(target), index="row-1", split="train"))
+    row = copy.deepcopy(get_target(target).row(make_row(target), index="row-1", split="train"))
+    for message in parted_messages(target, row):
+        message["content"] = joined(message["content"])
+    return row
 
 
 def finish(target: str, row: Row) -> Row:
     """The row in the target's own form."""
-    if target == "trl" and isinstance(row.get("messages"), list):
-        for message in row["messages"]:
-            if isinstance(message["content"], str):
-                message["content"] = split_parts(message["content"])
+    for message in parted_messages(target, row):
+        if isinstance(message["content"], str):
+            message["content"] = split_parts(message["content"])
     return row
+
+
+def parted_messages(target: str, row: Row) -> list[Row]:
+    """Messages whose contents are lists of parts in the target's own form."""
+    columns = ("messages", "prompt", "chosen", "rejected") if target in PARTED else ()
+    lists = [row[name] for name in columns if isinstance(row.get(name), list)]
+    return [message for messages in lists for message in messages]
+
+
+def said(row: Row, side: str) -> Row:
+    """The last reply of a side of a pair."""
+    if f"{side}_messages" in row:
+        messages: list[Row] = row[f"{side}_messages"]
+        return messages[-1]
+    own = row.get(side, row.get("messages"))
+    reply: Row = own[-1] if isinstance(own, list) else own
+    return reply
+
+
+def begun(row: Row) -> list[Row]:
+    """The conversation that a pair begins with."""
+    messages: list[Row] = row.get("prompt") or row["messages"]
+    return messages
 
 
 def first_user(row: Row) -> Row:
@@ -146,6 +174,40 @@ SFT_ONLY: list[tuple[str, Mutation]] = [
         content="<answer>4</answer><answer>5</answer>")),
 ]  # fmt: skip
 
+DPO_ONLY: list[tuple[str, Mutation]] = [
+    ("types", lambda row: said(row, "rejected").update(content=None)),
+    ("types", lambda row: said(row, "chosen").update(loss=True)),
+    ("turn_order", lambda row: begun(row).insert(2, {"role": "user", "content": "go on"})),
+    ("turn_order", lambda row: begun(row)[2].update(role="tool")),
+    ("turn_order", lambda row: begun(row).pop(1)),
+    ("empty_reply", lambda row: said(row, "rejected").update(content=" \n")),
+    ("empty_reply", lambda row: said(row, "chosen").update(content="")),
+    ("different", lambda row: said(row, "rejected").update(content=said(row, "chosen")["content"])),
+    ("turn_start", lambda row: said(row, "chosen").update(content="So <answer>4</answer>")),
+    ("turn_end", lambda row: said(row, "chosen").update(content="<think>a</think> so")),
+    ("turn_tags", lambda row: said(row, "chosen").update(content="<think>a<answer>4</answer>")),
+    ("placeholder_role", lambda row: said(row, "rejected").update(content="see <image>")),
+    ("media_words", lambda row: said(row, "rejected").update(content="see <video>")),
+    ("special_tokens", lambda row: said(row, "rejected").update(content="<|im_end|>")),
+    ("length", lambda row: said(row, "rejected").update(content="1" * 21_000)),
+]
+
+ONE_REPLY: list[tuple[str, Mutation]] = [
+    ("one_reply", lambda row: said(row, "chosen").update(role="assistant, user, assistant")),
+    ("one_reply", lambda row: said(row, "rejected").update(role="user")),
+]
+
+TWO_IMAGE_LISTS: list[tuple[str, Mutation]] = [
+    ("types", lambda row: row.update(rejected_images=None)),
+    ("images_present", lambda row: row["rejected_images"].clear()),
+    ("placeholder_count", lambda row: row["rejected_images"].pop()),
+    ("image_decodes", lambda row: row["rejected_images"][1].update(bytes=b"no image")),
+    ("image_side", lambda row: row["rejected_images"][0].update(bytes=picture("RGB", 27, 400))),
+    ("turn_order", lambda row: row["rejected_messages"].pop()),
+    ("same_prompt", lambda row: row["rejected_messages"][1].update(content="<image>\nWhat else?")),
+    ("same_prompt", lambda row: row["rejected_messages"][0].update(content="Be brief.")),
+]
+
 NAMES = [
     ("deepeyes", "data_source", "perception"),
     ("deepeyes", "env_name", "deepeyes_v2"),
@@ -160,7 +222,16 @@ CASES = [
     *((target, rule, mutate) for rule, mutate in CHAT for target in CHATS),
     *((target, rule, mutate) for rule, mutate in RL_ONLY for target in RL),
     *((target, rule, mutate) for rule, mutate in SFT_ONLY for target in SFT),
+    *((target, rule, mutate) for rule, mutate in DPO_ONLY for target in DPO),
+    *(
+        (target, rule, mutate)
+        for rule, mutate in ONE_REPLY
+        for target in ("llamafactory-dpo", "trl-dpo")
+    ),
+    *(("ms-swift-dpo", rule, mutate) for rule, mutate in TWO_IMAGE_LISTS),
 ]
 """Every mutation on every target where it applies."""
 
-KINDS = len(IMAGES) + len(CHAT) + len(RL_ONLY) + len(SFT_ONLY) + len(NAMES)
+KINDS = sum(
+    map(len, (IMAGES, CHAT, RL_ONLY, SFT_ONLY, DPO_ONLY, ONE_REPLY, TWO_IMAGE_LISTS, NAMES))
+)

@@ -40,10 +40,16 @@ def export(tmp_path: Path, make_row: MakeRow) -> Export:
 
 
 def launched(script: Path, tmp_path: Path, *arguments: str) -> dict[str, str]:
-    """Runs the script with programs that print their arguments, and reads the keys."""
+    """What the script passes on as KEY=VALUE."""
+    lines = passed(script, tmp_path, *arguments)
+    return dict(line.split("=", 1) for line in lines if "=" in line)
+
+
+def passed(script: Path, tmp_path: Path, *arguments: str) -> list[str]:
+    """Runs the script with programs that print their arguments."""
     programs = tmp_path / "bin"
     programs.mkdir()
-    for name in ("python3", "torchrun"):
+    for name in ("python3", "torchrun", "swift"):
         (programs / name).write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
         (programs / name).chmod(0o755)
     env = {"PATH": f"{programs}:{os.environ['PATH']}"}
@@ -51,7 +57,7 @@ def launched(script: Path, tmp_path: Path, *arguments: str) -> dict[str, str]:
         [str(script), *arguments], env=env, capture_output=True, text=True, check=True
     )
     assert done.stderr == ""
-    return dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line)
+    return done.stdout.splitlines()
 
 
 @pytest.mark.parametrize("target", ["deepeyes", "deepeyes-v2", "verl", "verl-sft"])
@@ -107,6 +113,29 @@ def test_llamafactory_info_names_real_files_and_columns(export: Export) -> None:
         roles = {turn[tags["role_tag"]] for turn in turns}
         assert roles == {tags["system_tag"], tags["user_tag"], tags["assistant_tag"]}
         assert entry["formatting"] == "sharegpt"
+
+
+def test_pairs_are_registered_as_a_ranking(export: Export) -> None:
+    out = export("llamafactory-dpo")
+    info: dict[str, dict[str, Any]] = json.loads((out / "dataset_info.json").read_text())
+    for entry in info.values():
+        assert entry["ranking"] is True
+        row = pq.read_table(out / entry["file_name"]).to_pylist()[0]
+        assert {row[entry["columns"][side]]["role"] for side in ("chosen", "rejected")} == {
+            "assistant"
+        }
+    config = yaml.safe_load((out / "train.yaml").read_text())
+    assert (config["stage"], config["dataset"].split(",")) == ("dpo", list(info))
+
+
+def test_swift_compares_every_reply_of_a_pair(tmp_path: Path, export: Export) -> None:
+    out = export("ms-swift-dpo")
+    words = passed(out / "train.sh", tmp_path, "--model", "mine")
+    assert words[:5] == ["rlhf", "--rlhf_type", "dpo", "--loss_scale", "default"]
+    shards = [str(path) for path in sorted(out.glob("train-*.parquet"))]
+    first = words.index("--dataset") + 1
+    assert words[first : first + len(shards)] == shards
+    assert words[-2:] == ["--model", "mine"]
 
 
 def test_llamafactory_configuration_trains_on_every_shard(export: Export) -> None:

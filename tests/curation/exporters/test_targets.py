@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from curation.dialects import get_dialect
 from curation.errors import ExportError
-from curation.exporters import TARGETS, ExportRow, get_target
-from curation.exporters.checks import joined
+from curation.exporters import TARGETS, ExportRow, ExportSettings, get_target
+from curation.exporters.checks import ContractCheck, joined
+from curation.exporters.contract import contract_rules
 
 MakeImage = Callable[..., bytes]
 MakeRow = Callable[..., ExportRow]
@@ -36,6 +38,16 @@ CONTRACT_TYPES["trl"] = CONTRACT_TYPES["verl-sft"] | {
     "messages": "list<item: struct<role: string,"
     " content: list<item: struct<type: string, text: string>>>>"
 }
+CONTRACT_TYPES["trl-dpo"] = {
+    **dict.fromkeys(("prompt", "chosen", "rejected"), CONTRACT_TYPES["trl"]["messages"]),
+    "images": CONTRACT_TYPES["trl"]["images"],
+}
+CONTRACT_TYPES["ms-swift-dpo"] = CONTRACT_TYPES["ms-swift"] | {
+    f"rejected_{name}": kind for name, kind in CONTRACT_TYPES["ms-swift"].items()
+}
+CONTRACT_TYPES["llamafactory-dpo"] = CONTRACT_TYPES["llamafactory"] | dict.fromkeys(
+    ("chosen", "rejected"), "struct<role: string, content: string>"
+)
 CONTRACT_TYPES["hub"] = {
     "id": "string",
     "images": CONTRACT_TYPES["verl-sft"]["images"],
@@ -141,6 +153,49 @@ def test_trl_row_says_where_each_image_stands(make_row: MakeRow) -> None:
         assert joined(parts["content"]) == message["content"]
         assert {part["type"] for part in parts["content"]} <= {"image", "text"}
     assert row["messages"][1]["content"][0] == {"type": "image", "text": ""}
+
+
+def test_pair_of_one_turn_gives_each_side_as_its_trainer_wants_it(make_row: MakeRow) -> None:
+    rows = {
+        name: get_target(name).row(make_row(name), index="a", split="train")
+        for name in ("trl-dpo", "ms-swift-dpo", "llamafactory-dpo")
+    }
+    trl, swift, factory = rows.values()
+    assert factory["chosen"] == {
+        "role": "assistant",
+        "content": "<think>I see it.</think>\n<answer>1</answer>",
+    }
+    assert [joined(message["content"]) for message in trl["rejected"]] == [
+        factory["rejected"]["content"]
+    ]
+    assert swift["messages"] == [*factory["messages"], factory["chosen"]]
+    assert swift["rejected_messages"] == [*factory["messages"], factory["rejected"]]
+    assert trl["images"] == factory["images"] == swift["images"] == swift["rejected_images"]
+
+
+def test_pair_of_several_turns_keeps_its_images_apart_or_is_refused(make_row: MakeRow) -> None:
+    example = make_row("ms-swift-dpo")
+    assert example.pair is not None
+    pair = example.pair
+    whole = replace(
+        pair,
+        prompt=pair.prompt[:2],
+        chosen=(*pair.prompt[2:], *pair.chosen),
+        prompt_images=pair.prompt_images[:1],
+        chosen_images=pair.prompt_images[1:],
+        step=False,
+    )
+    example = replace(example, pair=whole)
+    swift = get_target("ms-swift-dpo").row(example, index="a", split="train")
+    assert [image["bytes"] for image in swift["images"]] == example.images
+    assert [image["bytes"] for image in swift["rejected_images"]] == example.images[:1]
+    for name in ("trl-dpo", "llamafactory-dpo"):
+        target = get_target(name)
+        check = ContractCheck(contract_rules(target, ExportSettings()))
+        found = check(target.row(example, index="a", split="train"), "a")
+        assert found is not None
+        assert found.rule == "one_reply"
+        assert "chosen has the roles assistant, user, assistant" in found.sentence
 
 
 def test_hub_row_is_the_sample_with_its_counts(make_row: MakeRow) -> None:

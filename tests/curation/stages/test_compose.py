@@ -16,6 +16,8 @@ from curation.stages.verify import verify_stage
 from schemas import Pair, Rollout, Sample, ToolCall, Turn, Verification, from_table
 from tests.curation.scene import recipe_text
 
+Fault = tuple[str, str, int]
+"""Rollout, check and turn."""
 ANSWERS = {"good": "42", "bad": "17"}
 
 
@@ -67,8 +69,11 @@ def rollout(name: str) -> Rollout:
     )
 
 
-def composed(folder: Path, *names: str, teach: str = "", flagged: str = "") -> Run:
-    """A run in which these rollouts were verified; `flagged` does not survive re-indentation."""
+def composed(
+    folder: Path, *names: str, teach: str = "", flagged: str = "", faults: tuple[Fault, ...] = ()
+) -> Run:
+    """A run in which these rollouts were verified; `flagged` does not survive re-indentation, and
+    `faults` are more findings against a rollout."""
     text = recipe_text("http://127.0.0.1:1").replace("attempts = 2", f"attempts = 2\n{teach}")
     recipe, run = parse_recipe(text, "scene"), Run(folder / "run")
     rollouts = [rollout(name) for name in names]
@@ -79,6 +84,9 @@ def composed(folder: Path, *names: str, teach: str = "", flagged: str = "") -> R
     rows += [
         Verification(r.rollout_id, r.sample_id, "trainer_replay", r.rollout_id != flagged, "read")
         for r in rollouts
+    ]
+    rows += [
+        Verification(name, name[0], check, False, "seen", turn) for name, check, turn in faults
     ]
     with Job.open(recipe, run) as job:
         samples = {r.sample_id: sample(r.sample_id) for r in rollouts}
@@ -141,6 +149,28 @@ def test_pairs_part_where_the_rollouts_do(tmp_path: Path) -> None:
     assert pair.prompt_images == ("a" * 8, "crop0")
     assert "42" in pair.chosen[0].content and "17" in pair.rejected[0].content
     assert (pair.chosen_images, pair.rejected_images, pair.rejected_by) == ((), (), ("correct",))
+    assert (pair.step, pair.fault_turn) == (True, None)
+
+
+@pytest.mark.parametrize(
+    ("turn", "chosen", "rejected"),
+    [
+        (2, ["assistant"], ["assistant"]),
+        (3, ["assistant", "user", "assistant"], ["assistant", "user", "assistant"]),
+    ],
+)
+def test_pair_ends_where_the_fault_is_if_they_part_there(
+    tmp_path: Path, turn: int, chosen: list[str], rejected: list[str]
+) -> None:
+    fault = ("a-bad-2-cat", "boxes", turn)
+    run = composed(tmp_path, "a-good-2-fox", fault[0], teach="pairs = 1", faults=(fault,))
+    with run.connect() as db:
+        (pair,) = from_table(Pair, db.sql("FROM pairs").to_arrow_table())
+    assert [message.role for message in pair.prompt] == ["system", "user", "assistant", "user"]
+    assert [message.role for message in pair.chosen] == chosen
+    assert [message.role for message in pair.rejected] == rejected
+    assert (pair.step, pair.fault_turn, pair.rejected_by) == (turn == 2, turn, ("boxes", "correct"))
+    assert bool(pair.rejected_images) == (turn == 3)
 
 
 def test_no_pairs_unless_asked_for(tmp_path: Path) -> None:

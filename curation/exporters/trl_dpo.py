@@ -1,0 +1,49 @@
+"""TRL 0.24: preference rows for `DPOTrainer`, conversational with images.
+
+TRL takes images from the prompt alone and each side as one text, so that pairs are exported whose
+sides are one reply.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pyarrow as pa
+
+from curation.exporters.base import IMAGES, ExportRow, Launch, pictures
+from curation.exporters.dpo import DPO, ONE_REPLY, pair_of
+from curation.exporters.launch import SFT_TOKENS
+from curation.exporters.trl import MESSAGES, parted, training_script
+
+NAME = "trl-dpo"
+KIND = "dpo"
+DIALECT = None
+TOOLS: tuple[str, ...] = ()
+FILES = False
+MAX_TOKENS = SFT_TOKENS
+SCHEMA = pa.schema(
+    [("prompt", MESSAGES), ("chosen", MESSAGES), ("rejected", MESSAGES), ("images", IMAGES)]
+)
+RULES = (ONE_REPLY, *DPO)
+NOTES = (
+    "`max_prompt_length` is 512 in TRL 0.24 unless told, which would cut image tokens away:"
+    " `train.py` sets it to None, as it does `max_length`.",
+    "Both sides are the reply in which the two rollouts part; pairs that part over several turns"
+    " are left out here and kept by `ms-swift-dpo`.",
+    "Images are decoded by the `Image` feature of `datasets`, as `train.py` casts them.",
+)
+
+
+def row(example: ExportRow, *, index: str, split: str) -> dict[str, Any]:
+    """One pair; columns as SCHEMA. Its id is told by the provenance."""
+    pair, images = pair_of(example)
+    sides = {"prompt": pair.prompt, "chosen": pair.chosen, "rejected": pair.rejected}
+    return {
+        **{name: parted(messages) for name, messages in sides.items()},
+        "images": pictures(images.prompt),
+    }
+
+
+def files(launch: Launch) -> dict[str, str]:
+    """The training script."""
+    return training_script("trl_dpo_train.py.txt", launch)
