@@ -7,6 +7,7 @@ ToolsightError
     StaleSettingsError  rows on disk were made by other settings
   ServerError         a model server that does not start or stays unhealthy
   RequestError        one request that failed for good; quarantines its sample
+    ContextError        a conversation that the model has no room for
   SandboxError        isolation is not to be had, or the sandbox cannot run
   ExportError         an export that a trainer would refuse
 ToolError             raised by a tool and told to the model
@@ -39,6 +40,10 @@ class ServerError(ToolsightError):
 
 class RequestError(ToolsightError):
     """A model request that failed for good."""
+
+
+class ContextError(RequestError):
+    """A conversation that is longer than the model's context."""
 
 
 class SandboxError(ToolsightError):

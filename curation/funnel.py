@@ -70,6 +70,12 @@ _COUNTS = (
            WHERE arm = 'teacher' GROUP BY 1""",
     ),
     (
+        "ended: {}",
+        """SELECT stop_reason, source, count(*) FROM rollouts JOIN samples USING (sample_id)
+           WHERE arm = 'teacher' AND stop_reason <> 'answered'
+           GROUP BY ALL ORDER BY count(*) DESC""",
+    ),
+    (
         "rejected: {}",
         f"""SELECT "check", source, count(*) FROM verifications JOIN samples USING (sample_id)
            WHERE NOT {HOLDS}

@@ -18,6 +18,7 @@ import duckdb
 
 from curation.errors import RunError
 from curation.images import ImageStore
+from curation.rollouts.journal import Journal
 from curation.search import record
 from curation.tables import PARTIAL, Table
 from schemas import (
@@ -93,6 +94,10 @@ class Run:
     def searches(self, *, frozen: bool = False) -> record.Record:
         """The record of searches; a frozen one asks nothing new."""
         return record.Record(self.path / record.FILE, self.images, frozen=frozen)
+
+    def journal(self, stage: str) -> Journal:
+        """The turns of a stage's rollouts under way, to be entered."""
+        return Journal(self.path / "journal" / f"{stage}.jsonl")
 
     def table(self, name: str) -> Table:
         return Table(self.path / name, RECORDS[name])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
@@ -121,9 +121,12 @@ class PartWriter:
         *,
         max_rows: int = 2048,
         max_seconds: float = 10.0,
+        written: Callable[[Sequence[Any]], None] = lambda rows: None,
     ) -> None:
+        """`written` is told the rows of every part once it is on disk."""
         self._table, self._stage, self._settings = table, stage, settings
         self._max_rows, self._max_seconds = max_rows, max_seconds
+        self._written = written
         self._rows: list[Any] = []
         self._since = time.monotonic()
 
@@ -149,13 +152,16 @@ class PartWriter:
     def flush(self) -> None:
         if self._rows:
             self._table.append(self._stage, self._rows, self._settings)
+            self._written(self._rows)
         self._rows = []
         self._since = time.monotonic()
 
 
-def quarantine_writer(run: Run, stage: str) -> PartWriter:
+def quarantine_writer(
+    run: Run, stage: str, *, written: Callable[[Sequence[Any]], None] = lambda rows: None
+) -> PartWriter:
     """Where a stage puts the rows that it could not make."""
-    return PartWriter(run.table("quarantine"), stage, {})
+    return PartWriter(run.table("quarantine"), stage, {}, written=written)
 
 
 def failed_row(

@@ -20,6 +20,9 @@ ARMS = (
 STOP_REASONS = (
     "answered",
     "max_turns",
+    "max_images",
+    "max_response_tokens",
+    "context_full",
     "length",
     "parse_error",
     "tool_lost",

@@ -41,8 +41,8 @@ class Fault:
     """These bytes with status 200, whatever they are."""
 
 
-Text = str | tuple[str, str]
-"""A reply, or a reply with its finish reason."""
+Text = str | tuple[str, str] | dict[str, Any]
+"""A reply, a reply with its finish reason, or a message that has more than text, as it is."""
 ReplyFunction = Callable[[Request], Sequence[Text] | Fault]
 Service = Callable[[Request, Sequence[Text]], Awaitable[None]]
 """Waits as long as a server would work on these replies."""
@@ -59,7 +59,7 @@ def text_of(request: Request) -> str:
     for message in request["messages"]:
         content = message["content"]
         parts = content if isinstance(content, list) else [{"text": content}]
-        turns.append("".join(part.get("text", "") for part in parts))
+        turns.append("".join(part.get("text") or "" for part in parts))
     return "\n".join(turns)
 
 
@@ -91,8 +91,11 @@ class ScriptedServer:
         port: int = 0,
         record: bool = True,
         service: Service | None = None,
+        max_model_len: int | None = None,
+        prompt_tokens: Callable[[Request], int] = lambda request: 10,
     ) -> None:
-        """`record=False` keeps no requests, for runs of a hundred thousand."""
+        """`record=False` keeps no requests, for runs of a hundred thousand; `max_model_len` is
+        only said, as vLLM says it, and `prompt_tokens` is what the usage says of a request."""
         self.reply = reply
         self.service = service
         self.count = 0
@@ -106,6 +109,8 @@ class ScriptedServer:
         self.most_in_flight = 0
         self._in_flight = 0
         self._model = model
+        self._max_model_len = max_model_len
+        self._prompt_tokens = prompt_tokens
         self._port = port
         self._record = record
         self._loop = asyncio.new_event_loop()
@@ -150,7 +155,8 @@ class ScriptedServer:
         if self.ill:
             self.ill -= 1
             return web.Response(status=503)
-        return web.json_response({"object": "list", "data": [{"id": self._model}]})
+        entry = {"id": self._model, "max_model_len": self._max_model_len}
+        return web.json_response({"object": "list", "data": [entry]})
 
     async def _complete(self, request: web.Request) -> web.StreamResponse:
         body = await request.json()
@@ -168,7 +174,8 @@ class ScriptedServer:
                 return await _fail(request, outcome)
             if self.service is not None:
                 await self.service(body, outcome)
-            return web.json_response(completion(self._model, outcome))
+            tokens = self._prompt_tokens(body)
+            return web.json_response(completion(self._model, outcome, tokens))
         finally:
             self._in_flight -= 1
 
@@ -191,13 +198,16 @@ async def _fail(request: web.Request, fault: Fault) -> web.StreamResponse:
     )
 
 
-def completion(model: str, texts: Sequence[Text]) -> dict[str, Any]:
+def completion(model: str, texts: Sequence[Text], prompt_tokens: int = 10) -> dict[str, Any]:
     """The body of an answer with these replies."""
     choices = []
     for index, text in enumerate(texts):
-        content, reason = (text, "stop") if isinstance(text, str) else text
-        message = {"role": "assistant", "content": content}
+        if isinstance(text, dict):
+            message, reason = {"role": "assistant", "content": None} | text, "tool_calls"
+        else:
+            content, reason = (text, "stop") if isinstance(text, str) else text
+            message = {"role": "assistant", "content": content}
         choices.append({"index": index, "message": message, "finish_reason": reason})
-    words = sum(len(choice["message"]["content"].split()) for choice in choices)
-    usage = {"prompt_tokens": 10, "completion_tokens": words}
+    words = sum(len(str(choice["message"]["content"]).split()) for choice in choices)
+    usage = {"prompt_tokens": prompt_tokens, "completion_tokens": words}
     return {"object": "chat.completion", "model": model, "choices": choices, "usage": usage}

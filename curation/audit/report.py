@@ -87,6 +87,11 @@ def audit_dialect(name: str) -> Dialect:
     Raises:
         SourceError: there is none of that name.
     """
+    if name == "openai":
+        raise SourceError(
+            "--dialect: the tools of native calls are not told by a file of conversations: write"
+            " deepeyes, which reads the same <tool_call> and takes any name"
+        )
     try:
         return get_dialect(name)
     except KeyError as error:

@@ -10,8 +10,9 @@ from curation.dialects.base import Action, Answer, Call, Code, Dialect, Fault, O
 from curation.dialects.deepeyes import DeepEyes
 from curation.dialects.deepeyes_v2 import DeepEyesV2
 from curation.dialects.direct import Direct
+from curation.dialects.openai import OpenAI
 
-DIALECTS = ("direct", "deepeyes", "deepeyes-v2")
+DIALECTS = ("direct", "deepeyes", "deepeyes-v2", "openai")
 
 
 def get_dialect(name: str, tools: Iterable[str] = ()) -> Dialect:
@@ -23,6 +24,8 @@ def get_dialect(name: str, tools: Iterable[str] = ()) -> Dialect:
             return DeepEyes(tools=tuple(tools))
         case "deepeyes-v2":
             return DeepEyesV2(tools=tuple(tools))
+        case "openai":
+            return OpenAI(tools=tuple(tools))
     raise KeyError(f"no dialect {name!r}: choose one of {', '.join(DIALECTS)}")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Protocol
 
@@ -76,6 +77,11 @@ class Dialect(Protocol):
         """Strings that end a turn; they stay in the reply's text."""
         ...
 
+    @property
+    def native(self) -> bool:
+        """Whether tools, calls and what they give are sent as fields of the API, not as text."""
+        ...
+
     def opening(self, question: str, image_count: int) -> list[Message]:
         """System and user message; the images stand before the question."""
         ...
@@ -87,6 +93,7 @@ class Dialect(Protocol):
         ...
 
 
+@cache
 def prompt(name: str) -> str:
     """A prompt file, without its final newline."""
     return (_PROMPTS / f"{name}.txt").read_text(encoding="utf-8").removesuffix("\n")

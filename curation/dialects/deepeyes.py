@@ -35,6 +35,7 @@ class DeepEyes:
     name: str = "deepeyes"
     stop: tuple[str, ...] = ("</tool_call>", "</answer>")
     tools: tuple[str, ...] = ()
+    native: bool = False
 
     def opening(self, question: str, image_count: int) -> list[Message]:
         own, end, rest = prompt("deepeyes").partition("</tools>\n\n")

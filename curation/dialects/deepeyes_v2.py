@@ -37,6 +37,7 @@ class DeepEyesV2:
     name: str = "deepeyes-v2"
     stop: tuple[str, ...] = ("</code>", "</tool_call>", "</answer>")
     tools: tuple[str, ...] = ()
+    native: bool = False
 
     def opening(self, question: str, image_count: int) -> list[Message]:
         system = prompt("deepeyes_v2")

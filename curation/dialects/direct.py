@@ -17,6 +17,7 @@ class Direct:
     name: str = "direct"
     stop: tuple[str, ...] = ("</answer>",)
     tools: tuple[()] = ()
+    native: bool = False
 
     def opening(self, question: str, image_count: int) -> list[Message]:
         return opening(prompt("direct"), question, _SUFFIX, image_count)

@@ -12,7 +12,8 @@ from curation.graders import grade
 from curation.images import ImageStore, crop
 from curation.models import ModelClient
 from curation.rollouts.actions import Bench, Workbench
-from curation.rollouts.loop import Roller, Unit
+from curation.rollouts.conversation import Unit
+from curation.rollouts.loop import Roller
 from curation.rollouts.placebo import KINDS
 from curation.rollouts.sampler import Sampler
 from curation.sandbox import Sandbox

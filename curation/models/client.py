@@ -123,7 +123,21 @@ class ModelClient:
         await self._open_session().close()
 
     async def served_models(self) -> list[str]:
-        """Names that the first answering URL serves.
+        """Names that the first answering URL serves; ServerError when none answers."""
+        return [str(entry["id"]) for entry in await self._listed()]
+
+    async def context_length(self) -> int | None:
+        """Tokens that prompt and reply may have together, as vLLM and SGLang tell; null where no
+        server does."""
+        try:
+            entries = await self._listed()
+        except ServerError:
+            return None
+        told = (each.get("max_model_len") for each in entries if each["id"] == self.model)
+        return next((length for length in told if isinstance(length, int)), None)
+
+    async def _listed(self) -> list[dict[str, Any]]:
+        """The models of the first answering URL.
 
         Raises:
             ServerError: none answers: at once where nothing listens or the answer is no list, and

@@ -21,6 +21,8 @@ class Sampling:
     stop: tuple[str, ...] = ()
     """A reply ends with the first of these, which is part of its text."""
     seed: int | None = None
+    native: bool = False
+    """The conversation's tools, calls and results go as fields of the API instead of text."""
 
 
 @dataclass(frozen=True, slots=True)

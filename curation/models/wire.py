@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import email.utils
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from curation.errors import RequestError, ServerError
+from curation.dialects.hermes import native, reply_text
+from curation.errors import ContextError, RequestError, ServerError
 from curation.models.completion import Completion, Reply, Sampling
 
 _OVERLOADED = (429, 503)
@@ -25,6 +27,11 @@ _UNREADABLE = (
     OverflowError,
     RecursionError,
 )
+_TOO_LONG = re.compile(
+    rb"context[ _]?(?:length|size|window)|maximum model length|prompt is too long", re.IGNORECASE
+)
+"""What servers say of a conversation without room for a reply: vLLM, SGLang, llama.cpp, OpenAI,
+Anthropic and LiteLLM, each in words of its own."""
 
 
 @dataclass(slots=True, eq=False)
@@ -65,9 +72,14 @@ def request_body(
     extra: Mapping[str, Any],
 ) -> bytes:
     """The JSON body; `extra` is for what only some servers understand and wins over the rest."""
+    tools: dict[str, Any] = {}
+    if sampling.native:
+        messages, offered = native(messages)
+        tools = {"tools": offered, "parallel_tool_calls": False}
     body: dict[str, Any] = {
         "model": model,
         "messages": messages,
+        **tools,
         "n": sampling.n,
         "temperature": sampling.temperature,
         "top_p": sampling.top_p,
@@ -87,8 +99,8 @@ def read_answer(
 ) -> Completion:
     """The completion of an answer.
 
-    Raises Fault where another try may help, RequestError where the request itself is refused and
-    ServerError where every request would be.
+    Raises Fault where another try may help, RequestError where the request itself is refused
+    (ContextError for its length) and ServerError where every request would be.
     """
     if status == 200:
         return _completion(data, n, seconds)
@@ -102,7 +114,8 @@ def read_answer(
             f"{url} refuses every request with {reason}: check the URL, the model name and the "
             "API key in the recipe."
         )
-    raise RequestError(f"{url} refused the request with {reason}")
+    refusal = ContextError if _TOO_LONG.search(data) else RequestError
+    raise refusal(f"{url} refused the request with {reason}")
 
 
 def _completion(data: bytes, n: int, seconds: float) -> Completion:
@@ -127,7 +140,7 @@ def _completion(data: bytes, n: int, seconds: float) -> Completion:
 
 def _reply(choice: dict[str, Any]) -> Reply:
     """One choice. UnicodeError for half a surrogate pair, which no table can hold."""
-    text = choice["message"]["content"] or ""
+    text = reply_text(choice["message"])
     text.encode()
     return Reply(text, str(choice["finish_reason"] or "unknown"))
 
@@ -143,17 +156,17 @@ def is_ill(status: int) -> bool:
     return status >= 500 or status in (*_OVERLOADED, _TIMED_OUT)
 
 
-def read_models(status: int, data: bytes) -> list[str]:
-    """The names in a server's list of models; ValueError, worded, where there is none."""
+def read_models(status: int, data: bytes) -> list[dict[str, Any]]:
+    """A server's list of models, each with its `id`; ValueError, worded, where there is none."""
     if status != 200:
         raise ValueError(f"answered {status}")
     try:
-        names = [str(entry["id"]) for entry in json.loads(data)["data"]]
+        entries = [entry for entry in json.loads(data)["data"] if entry["id"]]
     except _UNREADABLE:
         raise ValueError("lists no models") from None
-    if not names:
+    if not entries:
         raise ValueError("serves no model")
-    return names
+    return entries
 
 
 def server_message(data: bytes) -> str:

@@ -136,6 +136,12 @@ class JudgeModel(Model):
             )
 
 
+MAX_IMAGES = 12
+"""Mini-o3 (arXiv 2509.07969) trains with at most so many in a conversation."""
+MAX_RESPONSE_TOKENS = 20480
+"""DeepEyes' `max_response_length`: replies and observations together."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arm:
     """Attempts at every sample in one way."""
@@ -143,6 +149,10 @@ class Arm:
     n: int = 8
     dialect: str = "direct"
     max_turns: int = 6
+    max_images: int = MAX_IMAGES
+    """In a conversation, the question's among them."""
+    max_response_tokens: int = MAX_RESPONSE_TOKENS
+    """Replies and observations together, as the server counts them."""
     max_tokens: int | None = None
     """Overrides the model's, a turn; the next two override it too."""
     temperature: float | None = None
@@ -162,8 +172,10 @@ class Arm:
             )
         if self.dialect not in DIALECTS:
             raise ValueError(f"no dialect {self.dialect!r}: choose one of {', '.join(DIALECTS)}")
-        if self.max_turns < 1 or (self.max_tokens is not None and self.max_tokens < 1):
-            raise ValueError("max_turns and max_tokens must be positive")
+        if min(self.max_turns, self.max_images, self.max_response_tokens, self.max_tokens or 1) < 1:
+            raise ValueError(
+                "max_turns, max_images, max_response_tokens and max_tokens must be positive"
+            )
         check_sampling(
             1.0 if self.temperature is None else self.temperature,
             1.0 if self.top_p is None else self.top_p,
@@ -223,6 +235,8 @@ class Teach:
     attempts: int = 4
     dialect: str = "deepeyes-v2"
     max_turns: int = 6
+    max_images: int = MAX_IMAGES
+    max_response_tokens: int = MAX_RESPONSE_TOKENS
     max_tokens: int | None = None
     rl_share: float = 0.0
     """Share of the RL samples that the teacher solves too, besides every cold-start sample."""
@@ -274,6 +288,8 @@ class Teach:
             n=self.attempts,
             dialect=self.dialect,
             max_turns=self.max_turns,
+            max_images=self.max_images,
+            max_response_tokens=self.max_response_tokens,
             max_tokens=self.max_tokens,
             scope="all",
         )

@@ -33,6 +33,8 @@ class Effect:
     lost: bool
     """The session is gone; the rollout cannot go on."""
     seconds: float
+    ran: bool
+    """Code ran, as a tool may do too: later cells build on what it left in the session."""
 
     @property
     def said(self) -> str:
@@ -52,6 +54,8 @@ class Kernel:
         self._sandbox, self._images, self._seed = sandbox, images, seed
         self._session: CodeSession | None = None
         self.lost = False
+        self.cells = 0
+        """That were run so far."""
 
     async def run(self, code: str) -> CellResult:
         """Run a cell; an image that the sandbox refuses is a lost session."""
@@ -61,6 +65,7 @@ class Kernel:
             cell = await self._session.run(code)
         except ValueError as error:
             cell = CellResult("", str(error), None, (), "lost", 0.0)
+        self.cells += 1
         self.lost = cell.status == "lost"
         return cell
 
@@ -77,7 +82,7 @@ class Bench:
 
     async def act(self, action: Code | Call) -> Effect:
         """Execute an action; what goes wrong in it is part of what is observed."""
-        started = time.perf_counter()
+        started, cells = time.perf_counter(), self._kernel.cells
         if isinstance(action, Code):
             name, arguments = "python", action.code
             cell = await self._kernel.run(action.code)
@@ -87,7 +92,8 @@ class Bench:
             name, arguments = action.name, json.dumps(action.arguments, ensure_ascii=False)
             observed, images = await self._call(action)
         seconds = time.perf_counter() - started
-        return Effect(name, arguments, observed, images, self._kernel.lost, seconds)
+        ran = self._kernel.cells > cells
+        return Effect(name, arguments, observed, images, self._kernel.lost, seconds, ran)
 
     async def _call(self, call: Call) -> tuple[Observed, tuple[bytes, ...]]:
         try:

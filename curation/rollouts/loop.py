@@ -2,7 +2,8 @@
 
 All attempts at a sample open with one request (`n` replies to one prompt, so the images are
 prepared once) and then go their own ways; in a dialect without tools the opening is all there is.
-A `Conversation` holds the whole state of an attempt between two turns.
+A `Conversation` holds the whole state of an attempt between two turns, and the journal holds its
+steps: attempts that an earlier process began go on from their last one.
 
 What goes wrong is a stop reason of the rollout, a request that fails for good included; nothing
 but a bug or a sandbox that cannot run is raised.
@@ -12,54 +13,18 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
-from curation.dialects import Answer, Call, Code, Fault
-from curation.dialects.base import IMAGE
-from curation.errors import RequestError
-from curation.images import ImageStore
-from curation.models import ModelClient, Reply, Sampling
+from curation.dialects import Call, Code
+from curation.errors import ContextError, RequestError
+from curation.images import ImageStore, identify
+from curation.models import Completion, ModelClient, Reply
 from curation.rollouts.actions import Bench, Effect, Workbench
-from curation.rollouts.sampler import Sampler, sample_seed
-from schemas import Message, Rollout, ToolCall, Turn
-
-_TURN_SEED = 1_000_003
-"""Attempts have neighbouring seeds (a server gives reply i of a request its seed + i); turns of
-one attempt lie this far apart."""
-
-
-@dataclass(frozen=True, slots=True)
-class Unit:
-    """A sample and attempts at it; those that are drawn together are consecutive numbers."""
-
-    sample_id: str
-    source: str
-    question: str
-    images: tuple[Path, ...]
-    attempts: Mapping[int, str]
-    """Attempt to rollout id."""
-    origin_id: str = ""
-    """The sample's id in its source, which some tools look things up by."""
-
-
-@dataclass(slots=True)
-class Conversation:
-    """An attempt between two turns."""
-
-    attempt: int
-    seed: int
-    messages: list[Message]
-    images: list[Path]
-    turns: list[Turn] = field(default_factory=list)
-    prediction: str | None = None
-    stop_reason: str | None = None
-    """Null while it goes on."""
-    error: str | None = None
-
-    def stop(self, reason: str, error: str | None = None) -> None:
-        self.stop_reason, self.error = reason, error
+from curation.rollouts.conversation import Conversation, Unit
+from curation.rollouts.journal import Entry, Journal, Step
+from curation.rollouts.sampler import Sampler
+from schemas import Rollout, ToolCall, Turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,130 +38,175 @@ class Roller:
     """Null where no action is executed."""
     full: int = 1
     """Attempts that take one place among the client's requests in flight; fewer take a share."""
+    context: int | None = None
+    """Tokens that prompt and reply may have together; null where the server does not say."""
+    journal: Journal | None = None
+    """Null where nothing is to be gone on with later."""
+    say: Callable[[str], None] = lambda line: None
 
     async def roll(self, unit: Unit) -> list[Rollout]:
-        """The unit's attempts, which open with one request."""
+        """The unit's attempts; those of which nothing is in the journal open with one request."""
         started = time.perf_counter()
-        first, n = min(unit.attempts), len(unit.attempts)
-        seed = sample_seed(self.sampler.seed, self.sampler.arm, unit.sample_id) + first
-        opening = self.sampler.opening(unit.question, len(unit.images))
-        conversations = [
-            Conversation(first + i, seed + i, list(opening), list(unit.images)) for i in range(n)
-        ]
-        await self._open(conversations, unit, self.sampler.sampling(n, seed))
+        conversations = [self._restored(unit, attempt) for attempt in unit.attempts]
+        for together in _neighbours([each for each in conversations if not each.steps]):
+            await self._open(together)
         if self.workbench is not None:
             async with asyncio.TaskGroup() as group:
                 for conversation in conversations:
-                    group.create_task(self._go_on(conversation, unit, self.workbench))
-        return [self._rollout(c, unit, time.perf_counter() - started) for c in conversations]
+                    group.create_task(self._go_on(conversation, self.workbench))
+        return [each.rollout(time.perf_counter() - started) for each in conversations]
 
-    async def _open(
-        self, conversations: list[Conversation], unit: Unit, sampling: Sampling
-    ) -> None:
-        """The first turn of every attempt, from one request."""
-        prompt = conversations[0].messages
+    def _restored(self, unit: Unit, attempt: int) -> Conversation:
+        """The attempt as far as the journal has it."""
+        conversation = Conversation(self.sampler, unit, attempt)
+        for step in self.journal.recall(conversation.rollout_id) if self.journal else ():
+            conversation.take(step)
+            if step.turn.call is not None:
+                shown = step.turn.call.image_ids
+                conversation.observe(step, [self.store.path(image_id) for image_id in shown])
+        return conversation
+
+    async def _open(self, conversations: Sequence[Conversation]) -> None:
+        """The first turn of attempts with neighbouring numbers, from one request."""
+        share = min(1.0, len(conversations) / self.full)
+        completion = await self._ask(conversations, share)
+        if completion is not None:
+            self._take(conversations, completion)
+
+    async def _go_on(self, conversation: Conversation, workbench: Workbench) -> None:
+        """Turn after turn until the attempt stops, in a session that has run what it ran before."""
+        unit = conversation.unit
+        while conversation.stop_reason is None:
+            async with workbench.bench(unit.images, conversation.seed, unit.origin_id) as bench:
+                if await self._caught_up(conversation, bench):
+                    return await self._converse(conversation, bench)
+            self.say(
+                f"{self.sampler.arm}: attempt {conversation.attempt} at sample"
+                f" {unit.sample_id[:12]} begins anew: its code gave something else when it was"
+                " run again"
+            )
+            conversation.begin()
+            await self._open([conversation])
+
+    async def _caught_up(self, conversation: Conversation, bench: Bench) -> bool:
+        """Run again what ran in the session of an earlier process; whether all came out as then."""
+        for step in conversation.steps:
+            if step.ran:
+                again = self._acted(step, await bench.act(self._action(step)))
+                if _seen(again) != _seen(step):
+                    return False
+        return True
+
+    async def _converse(self, conversation: Conversation, bench: Bench) -> None:
+        """Act and ask by turns, beginning with what the last step lacks."""
+        while conversation.stop_reason is None:
+            if conversation.steps[-1].turn.call is None:
+                await self._act(conversation, bench)
+            elif self._is_full(conversation):
+                conversation.stop("context_full", f"{conversation.tokens} of {self.context} tokens")
+            elif completion := await self._ask([conversation]):
+                self._take([conversation], completion)
+
+    def _is_full(self, conversation: Conversation) -> bool:
+        """Whether a whole turn no longer fits; what the last observation takes the server knows."""
+        return (
+            self.context is not None
+            and conversation.tokens + self.sampler.max_tokens > self.context
+        )
+
+    async def _ask(
+        self, conversations: Sequence[Conversation], share: float = 1.0
+    ) -> Completion | None:
+        """The next turn of attempts that have said the same so far; stops them where it fails."""
+        one = conversations[0]
         try:
-            completion = await self.client.complete(
-                prompt,
-                unit.images,
-                sampling,
-                affinity=unit.sample_id,
-                share=min(1.0, sampling.n / self.full),
+            return await self.client.complete(
+                one.messages,
+                one.images,
+                self.sampler.sampling(len(conversations), one.turn_seed),
+                affinity=one.unit.sample_id,
+                share=share,
             )
         except RequestError as error:
+            reason = "context_full" if isinstance(error, ContextError) else "model_error"
             for conversation in conversations:
-                conversation.stop("model_error", str(error))
-            return
-        tokens = _shares(completion.completion_tokens, len(conversations))
-        for i, (conversation, reply) in enumerate(
-            zip(conversations, completion.replies, strict=True)
-        ):
-            # The prompt is charged once, to the first attempt, so that sums are what was paid.
-            self._take(conversation, reply, (0 if i else completion.prompt_tokens, tokens[i]))
+                conversation.stop(reason, str(error))
+            return None
 
-    async def _go_on(self, conversation: Conversation, unit: Unit, workbench: Workbench) -> None:
-        """Act on the last turn and ask for the next one, until the conversation stops."""
-        if conversation.stop_reason is not None:
-            return
-        async with workbench.bench(unit.images, conversation.seed, unit.origin_id) as bench:
-            await self._act(conversation, bench)
-            while conversation.stop_reason is None:
-                await self._ask(conversation, unit)
-                if conversation.stop_reason is None:
-                    await self._act(conversation, bench)
-
-    async def _ask(self, conversation: Conversation, unit: Unit) -> None:
-        seed = (conversation.seed + _TURN_SEED * len(conversation.turns)) % 2**31
-        try:
-            completion = await self.client.complete(
-                conversation.messages,
-                conversation.images,
-                self.sampler.sampling(1, seed),
-                affinity=unit.sample_id,
-            )
-        except RequestError as error:
-            return conversation.stop("model_error", str(error))
-        usage = (completion.prompt_tokens, completion.completion_tokens)
-        self._take(conversation, completion.replies[0], usage)
+    def _take(self, conversations: Sequence[Conversation], completion: Completion) -> None:
+        """Note the replies to one request and give each to its attempt."""
+        steps = list(_steps(completion, self.sampler.dialect.native))
+        pairs = list(zip(conversations, steps, strict=True))
+        self._note((one.rollout_id, len(one.steps), step) for one, step in pairs)
+        for conversation, step in pairs:
+            conversation.take(step)
 
     async def _act(self, conversation: Conversation, bench: Bench) -> None:
         """Execute what the last turn asked for, and tell what came of it."""
-        turn = conversation.turns[-1]
-        action = self.sampler.dialect.parse(turn.text)
+        step = conversation.steps[-1]
+        effect = await bench.act(self._action(step))
+        images = [self.store.put(image) for image in effect.images]
+        step = self._acted(step, effect)
+        self._note([(conversation.rollout_id, len(conversation.steps) - 1, step)])
+        conversation.observe(step, [self.store.path(image_id) for image_id in images])
+
+    def _action(self, step: Step) -> Code | Call:
+        action = self.sampler.dialect.parse(step.turn.text)
         assert isinstance(action, Code | Call), "other actions stop the conversation"
-        effect = await bench.act(action)
-        text = self.sampler.dialect.observation(effect.observed)
-        image_ids = tuple(self.store.put(image) for image in effect.images)
-        conversation.turns[-1] = replace(turn, call=_tool_call(effect, text, image_ids))
-        conversation.messages += [Message("assistant", turn.text), Message("user", text)]
-        conversation.images += [self.store.path(image_id) for image_id in image_ids]
-        if effect.lost:
-            conversation.stop("tool_lost", effect.error)
+        return action
 
-    def _take(self, conversation: Conversation, reply: Reply, usage: tuple[int, int]) -> None:
-        """Add a reply as a turn, and stop unless it asks for an action that may follow."""
-        conversation.turns.append(Turn(reply.text, None, reply.finish_reason, *usage))
-        match self.sampler.dialect.parse(reply.text):
-            case Answer(text):
-                conversation.prediction = text
-                conversation.stop("answered")
-            case _ if reply.finish_reason == "length":
-                conversation.stop("length", f"cut off after {self.sampler.max_tokens} tokens")
-            case Fault(reason):
-                conversation.stop("parse_error", reason)
-            case _ if IMAGE in reply.text:
-                conversation.stop("parse_error", "image_placeholder")
-            case _ if len(conversation.turns) >= self.sampler.max_turns:
-                conversation.stop("max_turns")
-
-    def _rollout(self, conversation: Conversation, unit: Unit, seconds: float) -> Rollout:
-        return Rollout(
-            rollout_id=unit.attempts[conversation.attempt],
-            sample_id=unit.sample_id,
-            arm=self.sampler.arm,
-            attempt=conversation.attempt,
-            model=self.sampler.model,
-            dialect=self.sampler.dialect.name,
-            seed=conversation.seed,
-            turns=tuple(conversation.turns),
-            prediction=conversation.prediction,
-            stop_reason=conversation.stop_reason or "max_turns",
-            error=conversation.error,
-            seconds=seconds,
+    def _acted(self, step: Step, effect: Effect) -> Step:
+        """The step with what its action gave."""
+        call = ToolCall(
+            name=effect.name,
+            arguments=effect.arguments,
+            text=self.sampler.dialect.observation(effect.observed),
+            stdout=effect.said,
+            stderr=effect.observed.stderr,
+            image_ids=tuple(identify(image).image_id for image in effect.images),
+            error=effect.error,
+            seconds=effect.seconds,
         )
+        turn = replace(step.turn, call=call)
+        return replace(step, turn=turn, ran=effect.ran, lost=effect.lost)
+
+    def _note(self, steps: Iterable[tuple[str, int, Step]]) -> None:
+        if self.journal is not None:
+            self.journal.note(Entry(*step) for step in steps)
 
 
-def _tool_call(effect: Effect, text: str, image_ids: tuple[str, ...]) -> ToolCall:
-    return ToolCall(
-        name=effect.name,
-        arguments=effect.arguments,
-        text=text,
-        stdout=effect.said,
-        stderr=effect.observed.stderr,
-        image_ids=image_ids,
-        error=effect.error,
-        seconds=effect.seconds,
-    )
+def _seen(step: Step) -> tuple[str, ...]:
+    """What the model was shown: text and images."""
+    call = step.turn.call
+    return (call.text, *call.image_ids) if call else ()
+
+
+def _neighbours(conversations: Sequence[Conversation]) -> Iterator[list[Conversation]]:
+    """Runs of consecutive attempts, each of which one request can open."""
+    run: list[Conversation] = []
+    for conversation in conversations:
+        if run and conversation.attempt != run[-1].attempt + 1:
+            yield run
+            run = []
+        run.append(conversation)
+    if run:
+        yield run
+
+
+def _steps(completion: Completion, native: bool) -> Iterator[Step]:
+    """The replies to a request as steps of their attempts."""
+    replies, asked = completion.replies, completion.prompt_tokens
+    alone = completion.completion_tokens if len(replies) == 1 else 0
+    shares = _shares(completion.completion_tokens, len(replies))
+    for i, (reply, tokens) in enumerate(zip(replies, shares, strict=True)):
+        # The prompt is charged once, to the first attempt, so that sums are what was paid.
+        turn = Turn(_text(reply, native), None, reply.finish_reason, 0 if i else asked, tokens)
+        yield Step(turn, asked, asked + alone)
+
+
+def _text(reply: Reply, native: bool) -> str:
+    """Without stop strings a reply ends, and begins, with whatever blanks the model likes."""
+    return reply.text.strip() if native else reply.text
 
 
 def _shares(total: int, parts: int) -> list[int]:

@@ -15,9 +15,10 @@ from typing import Any
 
 from curation.dialects import Dialect
 from curation.embedded import CHECKPOINT
+from curation.errors import RecipeError
 from curation.models import Sampling
 from curation.models.checkpoint import SERVERS_OWN, template_of
-from curation.recipes.recipe import Arm, Model, Recipe
+from curation.recipes.recipe import MAX_IMAGES, MAX_RESPONSE_TOKENS, Arm, Model, Recipe
 from curation.rollouts.arms import Treatment, treatment
 from schemas import Message
 
@@ -35,6 +36,8 @@ class Sampler:
     max_tokens: int
     max_turns: int
     seed: int
+    max_images: int = MAX_IMAGES
+    max_response_tokens: int = MAX_RESPONSE_TOKENS
     tools: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Settings of the recipe's tools by name: they shape what is observed."""
     treatment: Treatment = field(default_factory=Treatment)
@@ -46,11 +49,14 @@ class Sampler:
     @classmethod
     def of(cls, name: str, arm: Arm, model: Model, identity: str, recipe: Recipe) -> Sampler:
         treated = treatment(name, arm)
+        dialect = recipe.dialect(arm.dialect)
+        if dialect.native:
+            _check_native(name, model)
         named = () if arm.dialect == "direct" else recipe.tools
         return cls(
             arm=name,
             model=identity,
-            dialect=recipe.dialect(arm.dialect),
+            dialect=dialect,
             temperature=model.temperature if arm.temperature is None else arm.temperature,
             top_p=model.top_p if arm.top_p is None else arm.top_p,
             max_tokens=arm.max_tokens or model.max_tokens,
@@ -58,6 +64,8 @@ class Sampler:
             # never comes. MED (arXiv 2602.01334) counts only replies without a call to the effect
             # of the schema, so such an attempt is unscored, neither gain nor harm.
             max_turns=1 if treated.bench is None else arm.max_turns,
+            max_images=arm.max_images,
+            max_response_tokens=arm.max_response_tokens,
             seed=recipe.seed,
             treatment=treated,
             pixels=(model.min_pixels, model.max_pixels),
@@ -72,6 +80,7 @@ class Sampler:
         tools = {"tools": self.tools} if self.tools else {}
         return {
             **tools,
+            **self._budgets,
             "model": self.model,
             "dialect": self.dialect.name,
             "prompt": self.prompt_mark,
@@ -86,6 +95,15 @@ class Sampler:
             "max_turns": self.max_turns,
             "seed": self.seed,
         }
+
+    @property
+    def _budgets(self) -> dict[str, int]:
+        """Budgets other than the published ones, which leave no mark either."""
+        budgets = {
+            "max_images": (self.max_images, MAX_IMAGES),
+            "max_response_tokens": (self.max_response_tokens, MAX_RESPONSE_TOKENS),
+        }
+        return {name: value for name, (value, default) in budgets.items() if value != default}
 
     def opening(self, question: str, images: int) -> list[Message]:
         """The prompt about a sample, its images where the trainer has them."""
@@ -111,6 +129,40 @@ class Sampler:
             max_tokens=self.max_tokens,
             stop=self.dialect.stop,
             seed=seed,
+            native=self.dialect.native,
+        )
+
+    def check_context(self, context: int | None) -> None:
+        """Refuse turns that would fill the model's context alone; null where it is not known.
+
+        Raises:
+            RecipeError: naming both numbers.
+        """
+        if context is not None and self.max_tokens >= context:
+            raise RecipeError(
+                f"the arm {self.arm} has max_tokens = {self.max_tokens} for a turn, but"
+                f" {self.model} is served with {context} tokens for prompt and reply together:"
+                " lower max_tokens, or serve it with more (`--max-model-len`)"
+            )
+
+
+def _check_native(arm: str, model: Model) -> None:
+    """Refuse a server of ours that would not read native tool calls.
+
+    Raises:
+        RecipeError: naming what would do.
+    """
+    flag = "--enable-auto-tool-choice"
+    if model.embedded:
+        raise RecipeError(
+            f"the arm {arm} makes native tool calls, which the embedded model does not know:"
+            ' write dialect = "deepeyes-v2", or name another model'
+        )
+    if model.serve and flag not in model.serve_arguments:
+        raise RecipeError(
+            f"the arm {arm} makes native tool calls, which vLLM reads only when told how: add"
+            f' serve_arguments = ["{flag}", "--tool-call-parser", "hermes"], or the parser of'
+            " your model"
         )
 
 

@@ -17,7 +17,8 @@ from curation.estimates.rules import Rule, Tally
 from curation.estimates.waves import wave
 from curation.graders.assigned import Graders
 from curation.progress import Meter
-from curation.rollouts.loop import Roller, Unit
+from curation.rollouts.conversation import Unit
+from curation.rollouts.loop import Roller
 from curation.stage import PartWriter, failed_row
 from curation.stages.count import RIGHT
 from schemas import Quarantined, Rollout

@@ -32,8 +32,7 @@ _CANDIDATES = f"""
     )
     SELECT rollouts.*, question, image_ids, rejected_by, fault_turn
     FROM rollouts JOIN samples USING (sample_id) LEFT JOIN against USING (rollout_id)
-    WHERE sample_id IN (SELECT sample_id FROM trajectories) AND arm = 'teacher'
-        AND len(turns) > 0
+    WHERE sample_id IN (SELECT sample_id FROM trajectories) AND arm = 'teacher' AND len(turns) > 0
         AND (rejected_by IS NOT NULL OR rollout_id IN (SELECT rollout_id FROM trajectories))
     ORDER BY sample_id, rollout_id
 """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,7 +18,9 @@ from curation.recipes.presets import settled
 from curation.recipes.recipe import Arm, Model, Recipe
 from curation.rollouts.actions import Workbench
 from curation.rollouts.arms import treatment
-from curation.rollouts.loop import Roller, Unit
+from curation.rollouts.conversation import Unit
+from curation.rollouts.journal import Journal
+from curation.rollouts.loop import Roller
 from curation.rollouts.sampler import Sampler
 from curation.runs import Run
 from curation.sandbox import open_sandbox
@@ -35,7 +37,7 @@ from curation.stages.draw import Draw, Failures, Owed, Sink, drive
 from curation.stages.grade import grade
 from curation.tables import write_text
 from curation.tools import toolbox
-from schemas import Box
+from schemas import Box, Quarantined, Rollout
 
 
 def roll(job: Job, name: str) -> Count:
@@ -60,11 +62,13 @@ def roll(job: Job, name: str) -> Count:
     if rule is not None:  # What is settled shows in the scores, also after a kill.
         grade(job)
     owed = job.owed(stage)
-    if owed:
-        keep_prompt(job.run, sampler)
-        asyncio.run(_roll(job, model, Plan(sampler, stage, arm, rule, job.recipe.graders), owed))
-        if rule is not None:
-            grade(job)
+    with job.run.journal(name) as journal:
+        if owed:
+            keep_prompt(job.run, sampler)
+            plan = Plan(sampler, stage, arm, rule, job.recipe.graders)
+            asyncio.run(_roll(job, model, plan, journal, owed))
+    if owed and rule is not None:
+        grade(job)
     return count_stage(job.run, stage)
 
 
@@ -166,17 +170,36 @@ class Plan:
         return -(-2 * places * self.arm.n // wave)
 
 
-async def _roll(job: Job, model: Model, plan: Plan, owed: int) -> None:
+async def _roll(job: Job, model: Model, plan: Plan, journal: Journal, owed: int) -> None:
     name = plan.stage.name
+
+    def written(rows: Sequence[Rollout]) -> None:
+        journal.settle(row.rollout_id for row in rows)
+
+    def given_up(rows: Sequence[Quarantined]) -> None:
+        journal.settle(row.key for row in rows)
+
     async with AsyncExitStack() as stack:
         client = await stack.enter_async_context(job.client(model))
         workbench = await _workbench(job, plan, stack)
-        writer = PartWriter(job.run.table("rollouts"), name, plan.sampler.settings)
-        quarantine = quarantine_writer(job.run, name)
+        context = await client.context_length()
+        plan.sampler.check_context(context)
+        table = job.run.table("rollouts")
+        writer = PartWriter(table, name, plan.sampler.settings, written=written)
+        quarantine = quarantine_writer(job.run, name, written=given_up)
         meter = job.reporter.stage(name, owed, "attempts")
         failures = Failures(name, stack.enter_context(quarantine), job.recipe.max_failed_share)
         sink = Sink(stack.enter_context(writer), failures, stack.enter_context(meter))
-        roller = Roller(plan.sampler, client, job.run.images, workbench, full=plan.arm.n)
+        roller = Roller(
+            plan.sampler,
+            client,
+            job.run.images,
+            workbench,
+            full=plan.arm.n,
+            context=context,
+            journal=journal,
+            say=job.reporter.say,
+        )
         draw = Draw(roller, plan.rule, sink)
         await drive(_owed(job.run, plan), draw.sample, workers=plan.workers(model.max_in_flight))
         failures.settle()

@@ -8,11 +8,13 @@ from collections.abc import Iterator, Sequence
 
 from tests.bench import (
     busy,
+    client,
     curtail,
     direct,
     estimates,
     export,
     grade,
+    inflight,
     sandbox,
     scale,
     search,
@@ -24,8 +26,10 @@ BENCHES = {
     module.__name__.rpartition(".")[2]: module
     for module in (
         direct,
+        client,
         scale,
         busy,
+        inflight,
         curtail,
         estimates,
         grade,

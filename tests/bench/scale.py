@@ -112,16 +112,16 @@ def run(folder: Path, url: str, samples: int) -> Outcome:
     recipe.write_text(_RECIPE.format(samples=samples, url=url))
     log = folder / f"run-{samples}.log"
     started = time.monotonic()
-    command = [sys.executable, "-m", "curation", "run", str(recipe), "--run", str(work)]
-    usage = _run(command, log)
+    usage = run_command(["run", str(recipe), "--run", str(work)], log)
     seconds = time.monotonic() - started
     gib = usage.ru_maxrss / 2**20  # Linux counts KiB.
     stages = {name: entry.seconds for name, entry in read_manifest(Run(work)).stages.items()}
     return Outcome(samples, seconds, usage.ru_utime + usage.ru_stime, gib, stages)
 
 
-def _run(command: Sequence[str], log: Path) -> resource.struct_rusage:
-    """Run a command to its end; what it used, or RuntimeError with its log."""
+def run_command(words: Sequence[str], log: Path) -> resource.struct_rusage:
+    """Run a command of `toolsight` to its end; what it used, or RuntimeError with its log."""
+    command = [sys.executable, "-m", "curation", *words]
     with log.open("wb") as output:
         process = subprocess.Popen(command, cwd=_ROOT, stdout=output, stderr=output)
         _, status, usage = os.wait4(process.pid, 0)

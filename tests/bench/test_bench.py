@@ -70,6 +70,22 @@ def test_a_curtailed_stage_is_compared_with_a_full_one_on_the_same_server(
     assert printed.count("curtailed over full") == 2
 
 
+def test_the_use_of_a_server_is_what_was_in_flight_of_what_could_be(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    main(["inflight", "--rollouts", "8", "--in-flight", "4", "--seconds", "0.01"])
+    told, used, memory = capsys.readouterr().out.splitlines()
+    assert told.startswith("inflight: 8 rollouts of 3 turns in ")
+    assert "(bar: at least 0.95)" in used and "(bar: at most 1.5 GiB) met" in memory
+
+
+@pytest.mark.serve
+def test_both_clients_are_measured(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["client", "--requests", "8", "--rounds", "1"])
+    told, figure = capsys.readouterr().out.splitlines()
+    assert told.startswith("client: round 1: ours ") and "over openai's" in figure
+
+
 @pytest.mark.parametrize(("value", "met"), [(93.9, False), (94.0, True), (97.1, False)])
 def test_a_bar_can_be_a_range(value: float, met: bool) -> None:
     assert Figure("cover", value, 94, unit="%", to=97).met is met
@@ -108,6 +124,8 @@ def test_an_export_is_measured_against_plain_pyarrow(
 
 def test_the_defaults_are_what_the_bars_are_stated_for() -> None:
     assert parser().parse_args(["direct"]).rounds == 5
+    assert parser().parse_args(["inflight"]).rollouts == 500
+    assert parser().parse_args(["client"]).requests == 500
     assert parser().parse_args(["sandbox"]).row == 1000
     assert parser().parse_args(["export"]).gib == 2.0
     assert parser().parse_args(["scale"]).samples == [10_000, 100_000]

@@ -106,12 +106,21 @@ def test_the_measured_prompt_is_the_trained_one_token_by_token() -> None:
         ("[arms.tools]", "[arms.tools]\ntemperature = 0.7"),
         ("[arms.tools]", "[arms.tools]\ntop_p = 0.9"),
         ("[arms.tools]", "[arms.tools]\nmax_tokens = 65"),
+        ("[arms.tools]", "[arms.tools]\nmax_images = 6"),
+        ("[arms.tools]", "[arms.tools]\nmax_response_tokens = 4096"),
         ("seed = 7", "seed = 8"),
     ],
 )
 def test_whatever_shapes_a_reply_is_part_of_its_identity(old: str, new: str) -> None:
     other = sampler(recipe(text=RECIPE.replace(old, new, 1)))
     assert other.mark != sampler(recipe()).mark
+
+
+def test_published_budgets_leave_no_mark_so_that_earlier_rollouts_stay_valid() -> None:
+    written = "[arms.tools]\nmax_images = 12\nmax_response_tokens = 20480"
+    stated = sampler(recipe(text=RECIPE.replace("[arms.tools]", written)))
+    assert stated.mark == sampler(recipe()).mark
+    assert not {"max_images", "max_response_tokens", "native"} & set(stated.settings)
 
 
 def test_arms_differ_in_what_they_show_and_the_prompt_says_so() -> None:

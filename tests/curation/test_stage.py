@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -71,3 +72,20 @@ def test_rows_added_together_are_written_together(tmp_path: Path) -> None:
         assert owed(run) == {"s0", "s1", "s2", "s3", "s4"}
         writer.add([Duplicate("s2", "s"), Duplicate("s3", "s")])
         assert owed(run) == {"s4"}
+
+
+def test_what_is_told_to_be_written_is_on_disk_and_told_once(tmp_path: Path) -> None:
+    run, told = Run(tmp_path), list[str]()
+
+    def written(rows: Sequence[Duplicate]) -> None:
+        assert not owed(run) & {row.sample_id for row in rows}
+        told.extend(row.sample_id for row in rows)
+
+    table = run.table("duplicates")
+    with PartWriter(table, "measure", {}, max_rows=2, written=written) as writer:
+        writer.add([Duplicate("s0", "s")])
+        assert told == []
+        writer.add([Duplicate("s1", "s")])
+        assert told == ["s0", "s1"]
+        writer.add([Duplicate("s2", "s")])
+    assert told == ["s0", "s1", "s2"]

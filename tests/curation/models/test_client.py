@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from curation.errors import RequestError, ServerError
+from curation.errors import ContextError, RequestError, ServerError
 from curation.models import Completion, ModelClient, Sampling, api_key_from
 from schemas import Message
 from tests.scripted_server import Fault, Request, ScriptedServer
@@ -337,3 +337,23 @@ async def test_a_bare_host_gets_its_path(
     with pytest.raises(ServerError):
         await ModelClient([url]).__aenter__()
     assert seen == [asked]
+
+
+async def test_the_servers_context_is_known_where_it_says_so() -> None:
+    with ScriptedServer(max_model_len=4096) as server, ScriptedServer() as silent:
+        async with client(server) as model:
+            assert await model.context_length() == 4096
+        async with client(silent) as model:
+            assert await model.context_length() is None
+    async with client(server, model="scripted") as model:
+        assert await model.context_length() is None, "nobody answers, and nothing needs it yet"
+
+
+async def test_a_conversation_without_room_has_an_error_of_its_own() -> None:
+    with ScriptedServer(lambda request: Fault(status=400, message="context_length_exceeded")) as s:
+        with pytest.raises(ContextError, match="context_length_exceeded"):
+            await ask(s)
+        s.reply = lambda request: Fault(status=400, message="an image is too small")
+        with pytest.raises(RequestError) as caught:
+            await ask(s)
+    assert not isinstance(caught.value, ContextError)

@@ -55,7 +55,7 @@ GOOD = recipe_text("http://localhost:1/v1")
         ("[sandbox]", "[sandbox]\nsession_seconds = inf", "session_seconds is inf: a limit"),
         ("[arms.tools]", "[arms.tool]", r"no arm 'tool': did you mean tools\?"),
         ("[arms.tools]\nn = 4", "[arms.tools]\nn = 0", "n is 0: an arm needs at least 1"),
-        ("[arms.tools]", '[arms.tools]\ndialect = "openai"', "no dialect 'openai'"),
+        ("[arms.tools]", '[arms.tools]\ndialect = "klingon"', "no dialect 'klingon'"),
         ("[arms.tools]", '[arms.tools]\ndialect = "direct"', "'direct' has no tools"),
         ("[arms.tools]", "[arms.placebo]", r"arms.placebo: it repeats the tool attempts"),
         ("[arms.tools]", "[arms.confirm]", r"arms.confirm: it repeats the tool attempts"),

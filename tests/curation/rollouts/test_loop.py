@@ -2,69 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from curation.dialects import get_dialect
+import pytest
+
 from curation.images import ImageStore
-from curation.models import ModelClient
-from curation.rollouts.actions import Workbench
-from curation.rollouts.loop import Roller, Unit
-from curation.rollouts.sampler import Sampler, sample_seed
-from curation.sandbox import Limits, Sandbox
-from curation.tools import toolbox
-from schemas import Rollout
+from curation.rollouts.sampler import sample_seed
+from tests.curation.rollouts.rolling import SAMPLE, Closed, cell, roll, script, turn_of
 from tests.curation.scene import picture
-from tests.scripted_server import Fault, ReplyFunction, ScriptedServer, images_of, text_of
-
-QUESTION = "What is 1 plus 2?"
-
-
-def cell(*lines: str) -> str:
-    return "<think>Look.</think>\n<code>\n```python\n" + "\n".join(lines) + "\n```\n</code>"
-
-
-def script(*turns: str | tuple[str, str]) -> ReplyFunction:
-    """A model that says the same at every turn, whatever it sees."""
-
-    def reply(request: dict[str, Any]) -> Sequence[str | tuple[str, str]]:
-        turn = (len(request["messages"]) - 2) // 2
-        return [turns[min(turn, len(turns) - 1)]] * request["n"]
-
-    return reply
-
-
-def roll(
-    folder: Path,
-    server: ScriptedServer,
-    *,
-    dialect: str = "deepeyes-v2",
-    attempts: Sequence[int] = (0,),
-    max_turns: int = 4,
-) -> list[Rollout]:
-    store = ImageStore(folder / "images")
-    image = store.path(store.put(picture(1)))
-    sampler = Sampler("tools", "scripted", get_dialect(dialect), 1.0, 1.0, 64, max_turns, seed=5)
-    unit = Unit("s" * 64, "sums", QUESTION, (image,), {i: f"rollout-{i}" for i in attempts})
-
-    async def go() -> list[Rollout]:
-        async with (
-            ModelClient([server.url], retries=0) as client,
-            Sandbox(Limits(cell_seconds=60)) as sandbox,
-        ):
-            bench = None if dialect == "direct" else Workbench(sandbox, toolbox(dialect))
-            return await Roller(sampler, client, store, bench).roll(unit)
-
-    return asyncio.run(go())
+from tests.scripted_server import Fault, ScriptedServer, Text, images_of, text_of
 
 
 def test_direct_attempts_are_one_request_with_neighbouring_seeds(tmp_path: Path) -> None:
     with ScriptedServer(lambda request: ["<answer>3</answer>", "no idea", ("<ans", "length")]) as s:
         rollouts = roll(tmp_path, s, dialect="direct", attempts=(2, 3, 4))
     (request,) = s.requests
-    seed = sample_seed(5, "tools", "s" * 64)
+    seed = sample_seed(5, "tools", SAMPLE)
     assert (request["n"], request["seed"]) == (3, seed + 2)
     assert [rollout.seed for rollout in rollouts] == [seed + 2, seed + 3, seed + 4]
     assert [rollout.rollout_id for rollout in rollouts] == ["rollout-2", "rollout-3", "rollout-4"]
@@ -170,3 +124,127 @@ def test_a_lost_session_ends_the_rollout(tmp_path: Path) -> None:
     with ScriptedServer(script(cell("import os", "os._exit(1)"))) as server:
         (rollout,) = roll(tmp_path, server)
     assert rollout.stop_reason == "tool_lost"
+
+
+BAD: dict[str, tuple[Text, str, str | None]] = {
+    "no grammar": ("The answer is 3.", "parse_error", "no_action"),
+    "code without a fence": ("<code>print(1)</code>", "parse_error", "no_python_fence"),
+    "no JSON": ("<tool_call>zoom</tool_call>", "parse_error", "bad_json"),
+    "empty": ("", "parse_error", "no_action"),
+    "never stops": (("so " * 64, "length"), "length", "cut off after 64 tokens"),
+    "an image of its own": (
+        "<image>\n" + cell("print(1)"),
+        "parse_error",
+        "image_placeholder",
+    ),
+    "an image as data": (
+        "data:image/png;base64,iVBORw0KGgo=",
+        "parse_error",
+        "no_action",
+    ),
+}
+
+
+@pytest.mark.parametrize(("said", "reason", "error"), BAD.values(), ids=BAD)
+def test_a_bad_reply_is_the_reason_why_a_rollout_ends(
+    tmp_path: Path, said: Text, reason: str, error: str | None
+) -> None:
+    with ScriptedServer(script(said)) as server:
+        (rollout,) = roll(tmp_path, server, sandbox=Closed)
+    assert (rollout.stop_reason, rollout.error, rollout.prediction) == (reason, error, None)
+    assert server.count == 1 and len(rollout.turns) == 1
+
+
+@pytest.mark.parametrize("dialect", ["direct", "deepeyes", "deepeyes-v2", "openai"])
+def test_an_echo_of_the_prompt_is_no_answer(tmp_path: Path, dialect: str) -> None:
+    """The prompt shows how to answer, so its echo would parse as one."""
+
+    def echo(request: dict[str, Any]) -> list[str]:
+        return [text_of(request)] * request["n"]
+
+    with ScriptedServer(echo) as server:
+        (rollout,) = roll(tmp_path, server, dialect=dialect, sandbox=Closed)
+    assert (rollout.stop_reason, rollout.error) == ("parse_error", "echo")
+    assert rollout.prediction is None
+
+
+def test_of_two_actions_the_one_is_executed_that_the_environment_executes(tmp_path: Path) -> None:
+    both = cell("print('first')") + cell("print('second')")
+    with ScriptedServer(script(both, "<answer>3</answer>")) as server:
+        (rollout,) = roll(tmp_path, server)
+    assert rollout.turns[0].call and rollout.turns[0].call.stdout.strip() == "second"
+    assert rollout.stop_reason == "answered"  # and the check `grammar` rejects it
+
+
+def test_another_samples_image_is_not_there(tmp_path: Path) -> None:
+    with ScriptedServer(script(cell("show(image_2)"), "<answer>3</answer>")) as server:
+        (rollout,) = roll(tmp_path, server)
+    call = rollout.turns[0].call
+    assert call and call.error and "image_2" in call.error and call.image_ids == ()
+
+
+LIST = '{"choices": [{"index": 0, "finish_reason": "stop", "message": {"content": [1]}}]}'
+"""A reply whose content is no text."""
+
+
+@pytest.mark.parametrize("fault", [Fault(cut=True), Fault(body=LIST)])
+def test_a_connection_that_is_cut_in_the_middle_ends_its_rollout(
+    tmp_path: Path, fault: Fault
+) -> None:
+    def reply(request: dict[str, Any]) -> list[str] | Fault:
+        return [cell("print(1)")] if turn_of(request) == 0 else fault
+
+    with ScriptedServer(reply) as server:
+        (rollout,) = roll(tmp_path, server)
+    assert rollout.stop_reason == "model_error" and len(rollout.turns) == 1
+
+
+def tokens(request: dict[str, Any]) -> int:
+    """A hundred for the opening, fifty more a turn."""
+    return 100 + 50 * turn_of(request)
+
+
+def test_a_turn_that_does_not_fit_is_not_asked_for(tmp_path: Path) -> None:
+    """A turn may have 64 of 214 tokens: there is room for it after 106, and none after 156."""
+    server = ScriptedServer(script(cell("print(1)")), max_model_len=214, prompt_tokens=tokens)
+    with server:
+        (rollout,) = roll(tmp_path, server, max_turns=9)
+    assert rollout.stop_reason == "context_full" and (rollout.error or "").endswith("of 214 tokens")
+    assert server.count == len(rollout.turns) == 2
+    assert all(turn.call for turn in rollout.turns)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "This model's maximum context length is 214 tokens. However, you requested 300 tokens.",
+        "The decoder prompt (length 300) is longer than the maximum model length of 214.",
+        "The input (300 tokens) is longer than the model's context length (214 tokens).",
+        "the request exceeds the available context size",
+    ],
+)
+def test_a_refusal_for_length_is_a_full_context_and_no_failed_request(
+    tmp_path: Path, message: str
+) -> None:
+    def reply(request: dict[str, Any]) -> list[str] | Fault:
+        full = turn_of(request) > 0
+        return Fault(status=400, message=message) if full else [cell("print(1)")]
+
+    with ScriptedServer(reply) as server:
+        (rollout,) = roll(tmp_path, server)
+        assert rollout.stop_reason == "context_full" and message in (rollout.error or "")
+        server.reply = lambda request: Fault(status=400, message=message)
+        (rollout,) = roll(tmp_path, server)
+        assert (rollout.stop_reason, rollout.turns) == ("context_full", ())
+
+
+def test_budgets_of_images_and_tokens_end_a_rollout(tmp_path: Path) -> None:
+    showing = cell("show(image_1)", "show(image_1.rotate(90))")
+    with ScriptedServer(script(showing), prompt_tokens=tokens) as server:
+        (rollout,) = roll(tmp_path, server, max_images=4)
+        assert (rollout.stop_reason, rollout.error) == ("max_images", "5 images")
+        assert [len(turn.call.image_ids) for turn in rollout.turns if turn.call] == [2, 2]
+        asked = server.count
+        (rollout,) = roll(tmp_path, server, max_response_tokens=50)
+        assert rollout.stop_reason == "max_response_tokens"
+        assert server.count - asked == 2 and rollout.turns[-1].call is None

@@ -23,7 +23,7 @@ class Printing(Kernel):
     """An interpreter that prints the answer and shows two images."""
 
     def __init__(self) -> None:
-        self.lost = False
+        self.lost, self.cells = False, 0
 
     async def run(self, code: str) -> CellResult:
         shown = (picture(2, side=40), picture(3, side=400))

@@ -10,7 +10,7 @@ from curation.errors import RecipeError, RunError, ServerError, StaleSettingsErr
 from curation.estimates.rules import Tally
 from curation.graders.assigned import Graders
 from curation.recipes.file import parse_recipe, resolved
-from curation.rollouts.loop import Unit
+from curation.rollouts.conversation import Unit
 from curation.stages.draw import Owed
 from curation.stages.grade import grade
 from schemas import Rollout

@@ -15,7 +15,8 @@ from curation.dialects import get_dialect
 from curation.images import ImageStore, decode
 from curation.models import ModelClient
 from curation.rollouts.actions import Workbench
-from curation.rollouts.loop import Roller, Unit
+from curation.rollouts.conversation import Unit
+from curation.rollouts.loop import Roller
 from curation.rollouts.sampler import Sampler
 from curation.sandbox import Sandbox
 from curation.sources.base import RawSample
