@@ -15,6 +15,8 @@ from curation.sandbox import SandboxSettings, open_sandbox
 from curation.sources import BadRow, RawSample
 from curation.stages.admit import RowError, admit
 from curation.stages.ingest import open_source
+from curation.stages.voices import voices_of
+from schemas.rollout import TEACHING
 
 
 def check_recipe(path: Path) -> Iterator[str]:
@@ -38,8 +40,9 @@ def check_recipe(path: Path) -> Iterator[str]:
     steps = [*curate_steps(recipe), *synthesize_steps(recipe)]
     yield f"stages: {', '.join(step.name for step in steps)}"
     asked = next((row for row in rows.values() if isinstance(row, RawSample)), _STAND_IN)
-    for name, arm in recipe.arms.run().items():
-        yield prompt_text(Sampler.of(name, arm, recipe.policy, models["policy"], recipe), asked)
+    for name in [*recipe.arms.run(), *(TEACHING[:1] if recipe.teach else ())]:
+        for voice in voices_of(recipe, name):
+            yield prompt_text(voice.sampler, asked)
 
 
 async def check_nodes(settings: SandboxSettings) -> str:

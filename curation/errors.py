@@ -8,6 +8,7 @@ ToolsightError
   ServerError         a model server that does not start or stays unhealthy
   RequestError        one request that failed for good; quarantines its sample
     ContextError        a conversation that the model has no room for
+  CapReached          nothing more may be asked: a budget is spent; no fault, the run ends well
   SandboxError        isolation is not to be had, or the sandbox cannot run
   ExportError         an export that a trainer would refuse
 ToolError             raised by a tool and told to the model
@@ -44,6 +45,10 @@ class RequestError(ToolsightError):
 
 class ContextError(RequestError):
     """A conversation that is longer than the model's context."""
+
+
+class CapReached(ToolsightError):
+    """A budget is spent: a clean stop, and what is done is kept."""
 
 
 class SandboxError(ToolsightError):

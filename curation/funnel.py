@@ -65,9 +65,9 @@ _COUNTS = (
            WHERE stage NOT IN ('ingest', 'measure') GROUP BY ALL ORDER BY stage""",
     ),
     (
-        "teacher rollouts",
-        """SELECT source, count(*) FROM rollouts JOIN samples USING (sample_id)
-           WHERE arm = 'teacher' GROUP BY 1""",
+        "{} rollouts",
+        """SELECT arm, source, count(*) FROM rollouts JOIN samples USING (sample_id)
+           WHERE arm IN ('teacher', 'guided') GROUP BY ALL ORDER BY arm DESC""",
     ),
     (
         "ended: {}",

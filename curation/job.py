@@ -11,12 +11,14 @@ from typing import Any
 
 import duckdb
 
+from curation.budget import SPENT, Budget
 from curation.errors import RunError, ServerError, ToolsightError
 from curation.manifest import Exported, note_stop
 from curation.models import ManagedServer, ModelClient, api_key_from, embedded_model
 from curation.progress import Reporter, Silent
 from curation.recipes.file import resolved
-from curation.recipes.recipe import Model, Recipe
+from curation.recipes.models import Model, Teacher
+from curation.recipes.recipe import Recipe
 from curation.runs import Run
 from curation.stage import Count, Stage, count_owed
 from curation.tables import is_full, write_text
@@ -39,9 +41,19 @@ class Job:
     """What the stages of this session did; for the manifest too."""
     notes: list[str] = field(default_factory=list)
     """What else a person should know later, as it was told; for the manifest too."""
+    stopped: str | None = None
+    """Why nobody is asked any more in this session; null while nothing speaks against it."""
+    budget: Budget = field(init=False)
     _servers: dict[tuple[object, ...], ManagedServer] = field(default_factory=dict)
     """By what they serve: policy, teacher and judge may be one model, sampled in three ways."""
     _stack: ExitStack = field(default_factory=ExitStack)
+
+    def __post_init__(self) -> None:
+        caps = {
+            name: model.budget if isinstance(model, Teacher) else None
+            for name, model in self.recipe.models.items()
+        }
+        self.budget = Budget.open(self.recipe.budget, caps, self.run.path / SPENT)
 
     @classmethod
     @contextmanager
@@ -54,6 +66,7 @@ class Job:
         """
         with run.writing(), ExitStack() as stack:
             job = cls(recipe, run, reporter or Silent(), _stack=stack)
+            stack.callback(job.budget.keep)
             try:
                 with _room(run):
                     write_text(run.recipe_path, resolved(recipe))
@@ -75,9 +88,16 @@ class Job:
         return rows
 
     def client(self, model: Model) -> ModelClient:
-        """A client for a model, to be entered; a server of our own is started by the first."""
-        if model.endpoints:
-            return client_of(model, tell=self.tell)
+        """A client for a model, to be entered; a server of our own is started by the first.
+
+        What it asks is charged to the model's account.
+        """
+        client = client_of(model, tell=self.tell) if model.endpoints else self._own(model)
+        name = next(name for name, each in self.recipe.models.items() if each == model)
+        client.permit = self.budget.permit(name, model, client.usage)
+        return client
+
+    def _own(self, model: Model) -> ModelClient:
         server = self._server(model)
         return ModelClient(
             [server.url],

@@ -76,7 +76,7 @@ def usage(run: Run) -> tuple[dict[str, Usage], dict[str, str]]:
     """Cost and model of every arm, summed over the rollouts on disk."""
     with run.connect() as db:
         rows = db.execute("""
-            SELECT arm, count(*), any_value(model),
+            SELECT arm, count(*), string_agg(DISTINCT model, ', ' ORDER BY model),
                    sum(list_sum(list_transform(turns, lambda turn: turn.prompt_tokens))),
                    sum(list_sum(list_transform(turns, lambda turn: turn.completion_tokens)))
             FROM rollouts GROUP BY arm ORDER BY arm

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 
+from curation.errors import CapReached
 from curation.exporters import get_target
 from curation.funnel import Funnel, read_funnel
 from curation.job import Job, check_model
@@ -23,7 +24,9 @@ from curation.manifest import (
 )
 from curation.progress import Reporter
 from curation.recipes.file import check_grader, load_recipe
+from curation.recipes.models import Teacher
 from curation.recipes.recipe import Export, Recipe
+from curation.rollouts.wording import wording
 from curation.runs import Run
 from curation.stage import Count
 from curation.stages.compose import compose
@@ -46,6 +49,8 @@ class Step:
 
     name: str
     work: Callable[[Job], Count]
+    after_cap: bool = False
+    """Whether it makes the best of what is there when a cap stopped a step before it."""
 
 
 def curate_steps(recipe: Recipe) -> list[Step]:
@@ -75,29 +80,51 @@ def synthesize_steps(recipe: Recipe) -> list[Step]:
     """From verdicts to verified trajectories and SFT shards; nothing without `[teach]`."""
     if recipe.teach is None:
         return []
+    guided = partial(roll, name="guided")
     return [
         Step("teacher", partial(roll, name="teacher")),
-        Step("grade", grade),
-        Step("verify", verify),
-        *([Step("support", support)] if recipe.teach.support else []),
-        Step("compose", compose),
+        *([Step("guided", guided, after_cap=True)] if recipe.teach.guided else []),
+        Step("grade", grade, after_cap=True),
+        Step("verify", verify, after_cap=True),
+        *([Step("support", support, after_cap=True)] if recipe.teach.support else []),
+        Step("compose", compose, after_cap=True),
         *_exports(recipe, "sft", "dpo"),
     ]
 
 
+def under_cap(job: Job, steps: Iterable[Step]) -> Iterator[Step]:
+    """The steps to do: all of them, or until one comes that a reached cap leaves nothing to do.
+
+    A cap before the verdicts ends everything: samples that are measured in part decide nothing. A
+    cap on teachers leaves trajectories, which are verified, composed and exported.
+    """
+    for step in steps:
+        if job.stopped is not None and not step.after_cap:
+            return
+        yield step
+
+
 def _exports(recipe: Recipe, *kinds: str) -> list[Step]:
     return [
-        Step(f"export {chosen.target}", partial(export, chosen=chosen))
+        Step(f"export {chosen.target}", partial(export, chosen=chosen), after_cap="sft" in kinds)
         for chosen in recipe.exports
         if get_target(chosen.target).KIND in kinds
     ]
 
 
 def check_models(recipe: Recipe) -> dict[str, str]:
-    """Who would answer, by role; ServerError when somebody would not. Starts nothing."""
-    models = {"policy": recipe.policy} | ({"teacher": recipe.teacher} if recipe.teach else {})
-    models |= {"judge": recipe.judge} if recipe.judge else {}
-    return {role: check_model(model) for role, model in models.items()}
+    """Who would answer, by role or name. Starts nothing.
+
+    Raises:
+        ServerError: somebody would not.
+        RecipeError: a teacher's prompt or exemplars cannot be read.
+    """
+    asked = recipe.models
+    if recipe.teach is None:
+        asked = {name: model for name, model in asked.items() if not isinstance(model, Teacher)}
+    for model in asked.values():
+        wording(model)
+    return {name: check_model(model) for name, model in asked.items()}
 
 
 def check_tools(recipe: Recipe) -> list[str]:
@@ -114,14 +141,20 @@ def check_tools(recipe: Recipe) -> list[str]:
     return said
 
 
-def perform(job: Job, step: Step) -> Count:
-    """Run one stage, tell what came of it and remember it for the manifest."""
+def perform(job: Job, step: Step) -> str:
+    """Run one stage and remember it for the manifest; the line that tells what came of it.
+
+    A stage that a cap stops is no failure: it is not counted, and `job.stopped` says why.
+    """
     started = time.monotonic()
-    count = step.work(job).check()
+    try:
+        job.counts[step.name] = count = step.work(job).check()
+        told = sentence(count)
+    except CapReached as cap:
+        job.stopped = told = f"{step.name}: {cap}"
     job.seconds[step.name] = job.seconds.get(step.name, 0.0) + time.monotonic() - started
-    job.counts[step.name] = count
-    job.reporter.say(sentence(count))
-    return count
+    job.reporter.say(told)
+    return told
 
 
 def sentence(count: Count) -> str:
@@ -145,8 +178,9 @@ def run_recipe(
     with Job.open(recipe, run, reporter) as job:
         if retry_quarantined:
             run.retry_quarantined()
-        for step in (*curate_steps(recipe), *synthesize_steps(recipe)):
-            perform(job, step)
+        for steps in (curate_steps(recipe), synthesize_steps(recipe)):
+            for step in under_cap(job, steps):
+                perform(job, step)
         finish(job)
     return read_funnel(run)
 
@@ -182,7 +216,9 @@ def grade_again(run: Run, reporter: Reporter, *, only: str | None = None) -> Non
 def finish(job: Job) -> None:
     """End a session in which every stage was done: its manifest, and whether anything was owed."""
     record(job)
-    if not job.made:
+    if job.stopped:
+        job.reporter.say(job.stopped)
+    elif not job.made:
         job.reporter.say(
             f"nothing was owed: {job.run.path} holds everything that the recipe asks for"
         )

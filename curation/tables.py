@@ -26,7 +26,7 @@ from schemas import arrow_schema, to_table
 PARTIAL = ".partial"
 """Suffix of files that are not yet whole; swept when a run is opened for writing."""
 
-_NAME = re.compile(r"(?P<stage>[a-z_]+)-(?P<first>\d{5,})(?:-(?P<last>\d{5,}))?\.parquet")
+_NAME = re.compile(r"(?P<stage>[a-z0-9_]+)-(?P<first>\d{5,})(?:-(?P<last>\d{5,}))?\.parquet")
 _MARK = b"toolsight"
 _WHOLE = "all"
 """Stands for the stage where a table is written as a whole."""

@@ -19,7 +19,7 @@ from prefect.utilities.annotations import quote
 
 from curation.funnel import read_funnel
 from curation.job import Job
-from curation.pipeline import Step, check_models, check_tools, finish, perform, sentence
+from curation.pipeline import Step, check_models, check_tools, finish, perform, under_cap
 from curation.progress import Lines
 from curation.recipes.file import load_recipe
 from curation.recipes.recipe import Recipe
@@ -33,14 +33,14 @@ LOG_SECONDS = 30.0
 @task(cache_policy=NO_CACHE, persist_result=False, task_run_name="{name}")
 def stage(job: Job, step: Step, name: str) -> str:
     """Run one stage; its result is one line."""
-    return sentence(perform(job, step))
+    return perform(job, step)
 
 
 def run_stages(job: Job, steps: Sequence[Step]) -> None:
     """Run stages as tasks, one after the other, and write the manifest."""
     about = f"Stages of {job.run.path}"
     progress = typing.cast(UUID, create_progress_artifact(0.0, key="stages", description=about))
-    for done, step in enumerate(steps, start=1):
+    for done, step in enumerate(under_cap(job, steps), start=1):
         # Quoted, or Prefect would walk through the job in search of futures.
         stage(quote(job), quote(step), step.name)
         update_progress_artifact(progress, 100.0 * done / len(steps))

@@ -1,12 +1,13 @@
 """The records of a run: frozen dataclasses, each with one Arrow schema derived from it."""
 
 from schemas.arrow import arrow_schema, from_table, to_table
-from schemas.rollout import Benefit, Counts, Rollout, Score, ToolCall, Turn
+from schemas.rollout import Author, Benefit, Counts, Rollout, Score, ToolCall, Turn
 from schemas.run import Pull
 from schemas.sample import Box, Duplicate, Image, Measure, Quarantined, Sample, Verdict
 from schemas.trajectory import Message, Pair, Support, Trajectory, Verification
 
 __all__ = [
+    "Author",
     "Benefit",
     "Box",
     "Counts",

@@ -14,8 +14,12 @@ ARMS = (
     "confirm_direct",
     "confirm_tools",
     "teacher",
+    "guided",
 )
-"""Ways to try a sample; all but the teacher's measure it."""
+"""Ways to try a sample; all but the last two measure it."""
+
+TEACHING = ("teacher", "guided")
+"""Arms whose rollouts may become trajectories."""
 
 STOP_REASONS = (
     "answered",
@@ -61,6 +65,22 @@ class Turn:
 
 
 @dataclass(frozen=True, slots=True)
+class Author:
+    """Who wrote a rollout that may become a trajectory, and on what terms."""
+
+    teacher: str
+    """Its name in the recipe."""
+    model: str
+    endpoint: str
+    """How it was reached: url, serve or embedded."""
+    terms: str
+    """License or terms of use of what it writes, as the recipe states them; empty where it
+    does not."""
+    plan: str | None = None
+    """The plan of guided synthesis that chose the first actions; null where the model chose all."""
+
+
+@dataclass(frozen=True, slots=True)
 class Rollout:
     """One attempt of a model at a sample."""
 
@@ -80,6 +100,8 @@ class Rollout:
     """One of STOP_REASONS."""
     error: str | None
     seconds: float
+    written_by: Author | None = None
+    """Null in arms that measure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +128,7 @@ class Counts:
 
     sample_id: str
     arm: str
-    """One of ARMS, never the teacher's."""
+    """One of ARMS that measure."""
     planned: int
     """Attempts that the recipe asks for."""
     drawn: int

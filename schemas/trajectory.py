@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from schemas.rollout import Author
+
 
 @dataclass(frozen=True, slots=True)
 class Message:
@@ -27,6 +29,7 @@ class Trajectory:
     """In the order of their placeholders."""
     tool_calls: int
     completion_tokens: int
+    written_by: Author | None = None
 
 
 @dataclass(frozen=True, slots=True)

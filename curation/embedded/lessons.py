@@ -8,7 +8,6 @@ compute with python what has to be computed; answer at once what needs no closer
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from PIL import Image
@@ -134,14 +133,7 @@ def compute(page: Page, question: Question) -> Lesson:
         messages.append(Message("user", speaks.observation(Observed(images=1))))
         images.append(shown(page.image.crop(corners)))
         said = f"It says {operand}."
-    messages.append(_code_turn(said, f"print({_expression(question)})"))
+    messages.append(_code_turn(said, f"print({question.computation})"))
     messages.append(Message("user", speaks.observation(Observed(stdout=question.answer))))
     final = f"<think>\nThat is the result.\n</think>\n<answer>{question.answer}</answer>"
     return Lesson((*messages, Message("assistant", final)), tuple(images))
-
-
-def _expression(question: Question) -> str:
-    operands: Sequence[str] = question.operands
-    if "mean" in question.text:
-        return f"round(({' + '.join(operands)}) / {len(operands)}, 1)"
-    return (" - " if "minus" in question.text else " + ").join(operands)

@@ -74,6 +74,37 @@ class Rule(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Enough:
+    """Draw until `wanted` attempts are right, or all n are drawn (rejection sampling).
+
+    Those that are kept are the first right ones of the full draw.
+    """
+
+    name_low: ClassVar[str] = "too_few"
+    name_high: ClassVar[str] = ""
+    final: ClassVar[bool] = False
+
+    wanted: int
+    n: int
+
+    def verdict(self, tally: Tally) -> bool | None:
+        """Keep where enough are right; what is missing no wrong attempt rules out."""
+        return True if tally.right >= self.wanted else None
+
+    def least(self, tally: Tally) -> int:
+        """As many as are missing, which never draws one too many."""
+        return min(max(0, self.wanted - tally.right), self.n - tally.drawn)
+
+    def failed(self, tally: Tally) -> str | None:
+        """Nothing is dropped by it."""
+        return None
+
+    def sides(self, arm: str) -> tuple[str, str]:
+        """SQL: right attempts reach `wanted`, or null; there is no upper bound."""
+        return f"CASE WHEN {arm}_right >= {self.wanted} THEN true END", "true"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CountRule:
     """Keep a sample where `lowest` <= right <= `highest` of n attempts.
 

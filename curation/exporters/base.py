@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from curation.exporters.checks import Rule
 from curation.tools import Tool
-from schemas import Benefit, Message, Pair, Sample, Trajectory
+from schemas import Author, Benefit, Message, Pair, Sample, Trajectory
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +30,8 @@ class ExportRow:
     benefit: Benefit | None = None
     policy: str = ""
     """Name of the model that measured the sample."""
-    teacher: str = ""
-    """Name of the model that wrote the trajectory, or the pair's chosen side."""
+    author: Author | None = None
+    """Who wrote the trajectory, or the pair's chosen side."""
     split: str = "train"
     decoded: bool = False
     """Whether every image was decoded before and still has the bytes that it had then."""

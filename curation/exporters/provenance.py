@@ -39,7 +39,13 @@ PROVENANCE_SCHEMA = pa.schema(
         # Of the rollouts that measured the sample, or of the trajectory.
         ("dialect", pa.string()),
         ("policy", pa.string()),
+        # The model that wrote the trajectory, what the recipe calls it, how it was reached (url,
+        # serve, embedded), on what terms, and the plan that guided it; null in rl exports.
         ("teacher", pa.string()),
+        ("teacher_name", pa.string()),
+        ("teacher_endpoint", pa.string()),
+        ("teacher_terms", pa.string()),
+        ("plan", pa.string()),
         # SHA-256 of the system message; null where rows have none.
         ("prompt_sha256", pa.string()),
         ("trajectory_id", pa.string()),
@@ -72,6 +78,7 @@ def provenance_row(
 ) -> dict[str, Any]:
     """One row of PROVENANCE_SCHEMA; what was not measured, or has no model, is null."""
     sample, trajectory = example.sample, example.trajectory
+    author = example.author
     measured = {field.name: getattr(example.benefit, field.name, None) for field in _MEASURED}
     return (
         measured
@@ -87,7 +94,11 @@ def provenance_row(
             "category": sample.category,
             "dialect": trajectory.dialect if trajectory else example.dialect,
             "policy": example.policy or None,
-            "teacher": example.teacher or None,
+            "teacher": author.model if author else None,
+            "teacher_name": author.teacher if author else None,
+            "teacher_endpoint": author.endpoint if author else None,
+            "teacher_terms": author.terms if author else None,
+            "plan": author.plan if author else None,
             "prompt_sha256": _prompt_hash(row),
             "trajectory_id": trajectory.trajectory_id if trajectory else None,
             "rollout_id": trajectory.rollout_id if trajectory else None,

@@ -36,6 +36,10 @@ _DOUBLINGS = 4
 _CONNECT_TIMEOUT = 10.0
 
 
+def _always() -> None:
+    """Permit every request."""
+
+
 def api_key_from(variable: str) -> str:
     """The key in an environment variable; recipes name the variable, never the key."""
     key = os.environ.get(variable, "")
@@ -90,6 +94,8 @@ class ModelClient:
         """
         self.model = model
         self.usage = Usage()
+        self.permit: Callable[[], None] = _always
+        """Called before every try of a request; raises CapReached when no more may be sent."""
         self._endpoints = Endpoints([_base(url) for url in urls], patience=patience, tell=tell)
         self._throttle = Throttle(max_in_flight)
         self._timeout = timeout
@@ -177,7 +183,8 @@ class ModelClient:
         affinity: requests with the same one go to the same URL while that is healthy
         share: how much of a place in flight it takes, of more than 0 to 1
 
-        Raises RequestError for this request and ServerError when all would fail.
+        Raises RequestError for this request, ServerError when all would fail and CapReached when
+        `permit` allows no more.
         """
         if self.model is None:
             raise RuntimeError("enter the ModelClient before asking it for completions")
@@ -205,6 +212,7 @@ class ModelClient:
         strikes = 0
         while True:
             endpoint = await self._turn(affinity)
+            self.permit()
             try:
                 completion = await self._ask(endpoint, body, n)
             except Fault as fault:

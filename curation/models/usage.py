@@ -15,6 +15,8 @@ from curation.models.completion import Completion
 class Usage:
     """Running totals of a client; read at any moment, also while requests are out."""
 
+    sent: int = 0
+    """Requests that went out, every try of them."""
     requests: int = 0
     """Answered requests."""
     retries: int = 0
@@ -49,6 +51,7 @@ class Usage:
     @contextmanager
     def trying(self) -> Iterator[None]:
         """A try is under way."""
+        self.sent += 1
         if not self.in_flight:
             self._since = self.clock()
         self.in_flight += 1

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +20,11 @@ from curation.exporters.contract import contract_rules
 from curation.graders import GRADERS, JUDGE
 from curation.graders.assigned import Graders
 from curation.recipes.arms import read_arms, written_arms
+from curation.recipes.models import JudgeModel, Model
 from curation.recipes.presets import PRESETS, Preset
-from curation.recipes.recipe import Arms, Export, Filter, JudgeModel, Model, Recipe, Source, Teach
+from curation.recipes.recipe import Arms, Export, Filter, Recipe, Source, Teach
 from curation.recipes.settings import bind, bind_settings, resolve, unknown
+from curation.recipes.teachers import read_budget, read_teachers
 from curation.sandbox import SandboxSettings
 from curation.tools import DEEPEYES_TOOLS, Tool
 from schemas.sample import ANSWER_KINDS
@@ -56,6 +58,8 @@ class _File:
     max_failed_share: float = 0.5
     filters: tuple[Mapping[str, Any], ...] = ()
     teacher: Mapping[str, Any] | None = None
+    teachers: tuple[Mapping[str, Any], ...] = ()
+    budget: Mapping[str, Any] = field(default_factory=dict)
     judge: Mapping[str, Any] | None = None
     graders: Mapping[str, Any] = field(default_factory=dict)
     arms: Mapping[str, Any] = field(default_factory=dict)
@@ -94,7 +98,7 @@ def parse_recipe(text: str, name: str) -> Recipe:
     policy = bind(Model, file.policy, "policy")
     arms = read_arms(file.arms)
     teach = bind(Teach, file.teach, "teach") if file.teach is not None else None
-    return Recipe(
+    recipe = Recipe(
         name=name,
         seed=file.seed,
         drop_duplicates=file.drop_duplicates,
@@ -102,7 +106,7 @@ def parse_recipe(text: str, name: str) -> Recipe:
         sources=_sources(file.sources),
         filters=tuple(_filter(t, f"filters[{i}]") for i, t in enumerate(file.filters)),
         policy=policy,
-        teacher=bind(Model, file.teacher, "teacher") if file.teacher is not None else policy,
+        teachers=read_teachers(file.teacher, file.teachers, policy),
         arms=arms,
         preset=_preset(file.decide, arms),
         teach=teach,
@@ -112,6 +116,7 @@ def parse_recipe(text: str, name: str) -> Recipe:
         judge=bind(JudgeModel, file.judge, "judge") if file.judge is not None else None,
         graders=_graders(file.graders, judged=file.judge is not None),
     )
+    return replace(recipe, budget=read_budget(file.budget, recipe.models))
 
 
 def _taken(
@@ -242,7 +247,9 @@ def resolved(recipe: Recipe) -> str:
     for item in recipe.filters:
         lines += _table("[[filters]]", {"name": item.name, "use": item.use, **item.keep.settings})
     lines += _table("[policy]", asdict(recipe.policy))
-    lines += _table("[teacher]", asdict(recipe.teacher))
+    for teacher in recipe.teachers:
+        lines += _table("[[teachers]]", asdict(teacher))
+    lines += _table("[budget]", asdict(recipe.budget))
     if recipe.judge:
         lines += _table("[judge]", asdict(recipe.judge))
     if recipe.graders.assigned:
@@ -272,7 +279,8 @@ def _line(key: str, value: Any) -> str:
 def _toml(value: Any) -> str:
     """A value as TOML writes it; JSON's text and numbers are TOML's."""
     if isinstance(value, Mapping):
-        return "{ " + ", ".join(f"{_toml(k)} = {_toml(v)}" for k, v in value.items()) + " }"
+        said = (f"{_toml(k)} = {_toml(v)}" for k, v in value.items() if v is not None)
+        return "{ " + ", ".join(said) + " }"
     if isinstance(value, list | tuple):
         return "[" + ", ".join(_toml(item) for item in value) + "]"
     return json.dumps(value, ensure_ascii=False)

@@ -8,12 +8,14 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 import filters
+from curation.budget import RunCaps
 from curation.dialects import DIALECTS, Dialect, get_dialect
 from curation.exporters.settings import ExportSettings
 from curation.graders.assigned import Graders
-from curation.graders.judgement import STRUCTURED
+from curation.recipes.models import JudgeModel, Model, Teacher, check_sampling
 from curation.recipes.presets import Preset
 from curation.rollouts.placebo import KINDS
+from curation.rollouts.plans import GUIDED_DIALECTS, PLANS
 from curation.sandbox import SandboxSettings
 from curation.tools import Tool
 from curation.verification import ERROR_TURNS, FLAGS
@@ -38,102 +40,6 @@ class Filter:
     """What verdicts call it; the same function can be used twice under two names."""
     use: str
     keep: filters.Filter
-
-
-def check_sampling(temperature: float, top_p: float) -> None:
-    """ValueError for what no server samples with."""
-    if temperature < 0 or not 0 < top_p <= 1:
-        raise ValueError("temperature must be at least 0 and top_p in 0 < top_p <= 1")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Model:
-    """An endpoint and how it is sampled; exactly one of url, urls, serve, embedded."""
-
-    url: str | None = None
-    urls: tuple[str, ...] = ()
-    serve: str | None = None
-    """A model path or hub id; a vLLM server is started for it on this machine."""
-    serve_arguments: tuple[str, ...] = ()
-    embedded: bool = False
-    """The small demonstration model that ships with the package."""
-    model: str | None = None
-    """Name to ask for; by default the first that the endpoint serves."""
-    api_key_env: str | None = None
-    """Environment variable that holds the key: keys do not belong into recipes."""
-    temperature: float = 1.0
-    top_p: float = 1.0
-    max_tokens: int = 512
-    max_in_flight: int = 64
-    """Requests at a time, each for all attempts of an arm; a wave of fewer counts as its share."""
-    timeout: float = 120.0
-    """Seconds for one try."""
-    retries: int = 5
-    """Further tries of a request that fails; more where the server fails at others too."""
-    backoff: float = 0.5
-    """Seconds before the first of them; doubles with each, four times."""
-    patience: float = 180.0
-    """Seconds without any answer after which the run is given up; what is done is kept."""
-    min_pixels: int | None = None
-    max_pixels: int | None = None
-    """Pixel budget of an image, as the trainer's processor has it; a request asks vLLM for it.
-    Null leaves it to the server."""
-
-    def __post_init__(self) -> None:
-        ways = [self.url is not None, bool(self.urls), self.serve is not None, self.embedded]
-        if sum(ways) != 1:
-            raise ValueError("write exactly one of url, urls, serve, embedded = true")
-        check_sampling(self.temperature, self.top_p)
-        if min(self.max_tokens, self.max_in_flight) < 1 or self.timeout <= 0:
-            raise ValueError("max_tokens, max_in_flight and timeout must be positive")
-        if min(self.retries, self.backoff, self.patience) < 0:
-            raise ValueError("retries, backoff and patience must be at least 0")
-        if not 1 <= (self.min_pixels or 1) <= (self.max_pixels or 2**62):
-            raise ValueError("min_pixels and max_pixels must be positive, the first the smaller")
-
-    @property
-    def request_fields(self) -> dict[str, Any]:
-        """Fields of every request that only vLLM understands: the pixel budget."""
-        pixels = {"min_pixels": self.min_pixels, "max_pixels": self.max_pixels}
-        budget = {name: value for name, value in pixels.items() if value is not None}
-        return {"mm_processor_kwargs": budget} if budget else {}
-
-    @property
-    def endpoints(self) -> tuple[str, ...]:
-        """URLs of servers that already run."""
-        return self.urls or ((self.url,) if self.url else ())
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JudgeModel(Model):
-    """A model that is asked where the rules of a grader cannot decide, and how its word counts."""
-
-    temperature: float = 0.7
-    attempts: int = 3
-    """Judgements of one answer."""
-    agreement: float = 1.0
-    """Share of them that a verdict needs; with less the answer stays unscored."""
-    max_chars: int = 300
-    """Longer answers are not judged, as in DeepEyesV2's reward (`deepeyesv2.py`)."""
-    structured: bool = True
-    """Ask for replies under a JSON schema (`response_format`); false for servers that refuse it."""
-
-    @property
-    def request_fields(self) -> dict[str, Any]:
-        """No pixel budget, since a judge sees no image; the schema of a reply."""
-        return STRUCTURED if self.structured else {}
-
-    def __post_init__(self) -> None:
-        Model.__post_init__(self)
-        if self.attempts < 1 or self.max_chars < 1:
-            raise ValueError("attempts and max_chars must be at least 1")
-        if not 0.5 < self.agreement <= 1:
-            raise ValueError(f"agreement is {self.agreement}: write a share above 0.5, at most 1")
-        if self.temperature == 0 and self.attempts > 2:
-            raise ValueError(
-                f"attempts is {self.attempts}, but at temperature 0 all are the same: write"
-                " attempts = 2, one for each order, or a temperature above 0"
-            )
 
 
 MAX_IMAGES = 12
@@ -233,6 +139,14 @@ class Teach:
     """How a teacher's trajectories are made and chosen."""
 
     attempts: int = 4
+    verified: int = 0
+    """End the attempts at a sample with this many that could become trajectories (rejection
+    sampling): what is kept is what all attempts would have kept first. 0 makes all of them."""
+    guided: int = 0
+    """Further attempts at a sample whose source knows the evidence, in which a plan chooses the
+    first actions and the teacher writes every word (guided synthesis)."""
+    plans: tuple[str, ...] = tuple(PLANS)
+    """What guided attempts take turns with; a plan that does not suit a sample is passed over."""
     dialect: str = "deepeyes-v2"
     max_turns: int = 6
     max_images: int = MAX_IMAGES
@@ -274,6 +188,20 @@ class Teach:
             )
         if min(self.attempts, self.max_turns, self.per_sample) < 1 or self.min_tool_calls < 0:
             raise ValueError("attempts, max_turns and per_sample must be at least 1")
+        if self.guided < 0 or not 0 <= self.verified <= self.attempts:
+            raise ValueError(
+                "guided must be at least 0, and verified a number from 0 to that of the attempts"
+            )
+        for name in self.plans:
+            if name not in PLANS:
+                raise ValueError(f"plans: {name!r} is none of {', '.join(PLANS)}")
+        if self.guided and not self.plans:
+            raise ValueError(f"plans is empty: name some of {', '.join(PLANS)}, or guided = 0")
+        if self.guided and self.dialect not in GUIDED_DIALECTS:
+            raise ValueError(
+                f"guided attempts are written in {' or '.join(GUIDED_DIALECTS)}, not in"
+                f" {self.dialect!r}"
+            )
         tools = [name for name in DIALECTS if name != "direct"]
         if self.dialect not in tools:
             raise ValueError(
@@ -282,10 +210,10 @@ class Teach:
         if not 0 <= self.rl_share <= 1:
             raise ValueError(f"rl_share is {self.rl_share}: write a share from 0 to 1")
 
-    @property
-    def arm(self) -> Arm:
+    def arm(self, name: str) -> Arm:
+        """The arm `teacher` or `guided`."""
         return Arm(
-            n=self.attempts,
+            n=self.guided if name == "guided" else self.attempts,
             dialect=self.dialect,
             max_turns=self.max_turns,
             max_images=self.max_images,
@@ -315,7 +243,8 @@ class Recipe:
     sources: tuple[Source, ...]
     filters: tuple[Filter, ...]
     policy: Model
-    teacher: Model
+    teachers: tuple[Teacher, ...]
+    """The policy itself where the recipe names none."""
     arms: Arms
     preset: Preset
     teach: Teach | None
@@ -325,6 +254,13 @@ class Recipe:
     exports: tuple[Export, ...]
     judge: JudgeModel | None = None
     graders: Graders = field(default_factory=lambda: Graders({}))
+    budget: RunCaps = field(default_factory=RunCaps)
+
+    @property
+    def models(self) -> dict[str, Model]:
+        """Everybody who is asked, by the name that budgets have for them."""
+        judge = {"judge": self.judge} if self.judge else {}
+        return {"policy": self.policy, **judge, **{each.name: each for each in self.teachers}}
 
     def dialect(self, name: str) -> Dialect:
         """A dialect whose prompt offers the recipe's tools."""

@@ -64,6 +64,8 @@ def _convert(value: Any, hint: Any, where: str) -> Any:
     expected = typing.get_origin(hint) or hint
     if expected in (Any, object):
         return value
+    if dataclasses.is_dataclass(expected) and isinstance(value, dict):
+        return bind(typing.cast(type, expected), value, where)
     if type(value) is not expected and not (expected is Mapping and isinstance(value, dict)):
         raise RecipeError(
             f"{where}: {value!r} is a {_toml(type(value))}, but {_toml(expected)} is wanted"

@@ -31,7 +31,7 @@ def treatment(name: str, arm: Arm) -> Treatment:
             return Treatment(images="none")
         case "oracle_crop":
             return Treatment(images="evidence")
-        case "tools" | "confirm_tools" | "teacher":
+        case "tools" | "confirm_tools" | "teacher" | "guided":
             return Treatment(observed="tools")
         case "placebo" if isinstance(arm, Placebo):
             return Treatment(observed=arm.kind)

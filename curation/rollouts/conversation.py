@@ -8,9 +8,10 @@ from pathlib import Path
 
 from curation.dialects import Answer, Fault
 from curation.dialects.base import IMAGE
+from curation.models import ImagePart
 from curation.rollouts.journal import Step
 from curation.rollouts.sampler import Sampler, sample_seed
-from schemas import Message, Rollout
+from schemas import Author, Box, Message, Rollout
 
 _TURN_SEED = 1_000_003
 """Attempts have neighbouring seeds (a server gives reply i of a request its seed + i); turns of
@@ -29,6 +30,11 @@ class Unit:
     """Attempt to rollout id."""
     origin_id: str = ""
     """The sample's id in its source, which some tools look things up by."""
+    speakers: Mapping[int, str] = field(default_factory=dict)
+    """Attempt to the name of the teacher that makes it, where several do."""
+    evidence: tuple[Box, ...] = ()
+    metadata: str = "{}"
+    """What the source says of the sample, as JSON; the last two are for plans."""
 
 
 @dataclass(slots=True)
@@ -39,7 +45,7 @@ class Conversation:
     unit: Unit
     attempt: int
     messages: list[Message] = field(init=False)
-    images: list[Path] = field(init=False)
+    images: list[ImagePart] = field(init=False)
     steps: list[Step] = field(init=False)
     prediction: str | None = field(init=False)
     stop_reason: str | None = field(init=False)
@@ -51,8 +57,8 @@ class Conversation:
 
     def begin(self) -> None:
         """Forget everything but the question."""
-        self.images = list(self.unit.images)
-        self.messages = self.sampler.opening(self.unit.question, len(self.images))
+        self.images = [*self.sampler.wording.images, *self.unit.images]
+        self.messages = self.sampler.opening(self.unit.question, len(self.unit.images))
         self.steps = []
         self.prediction = self.stop_reason = self.error = None
 
@@ -103,8 +109,8 @@ class Conversation:
 
     def _asked(self) -> str:
         """The user's turn, which tells how to answer and so would pass for an answer itself."""
-        asked = next(message for message in self.messages if message.role == "user")
-        return asked.content.replace(IMAGE, "").strip()
+        opening = self.sampler.opening(self.unit.question, len(self.unit.images))
+        return opening[-1].content.replace(IMAGE, "").strip()
 
     def observe(self, step: Step, images: Sequence[Path]) -> None:
         """Replace the last step by itself with what its action gave, and show that."""
@@ -115,10 +121,12 @@ class Conversation:
         self.images += images
         if step.lost:
             self.stop("tool_lost", call.error)
-        elif len(self.images) > self.sampler.max_images:
-            self.stop("max_images", f"{len(self.images)} images")
+        elif (
+            shown := len(self.images) - len(self.sampler.wording.images)
+        ) > self.sampler.max_images:
+            self.stop("max_images", f"{shown} images")
 
-    def rollout(self, seconds: float) -> Rollout:
+    def rollout(self, seconds: float, author: Author | None) -> Rollout:
         """The attempt as the row that it becomes."""
         return Rollout(
             rollout_id=self.rollout_id,
@@ -133,4 +141,5 @@ class Conversation:
             stop_reason=self.stop_reason or "max_turns",
             error=self.error,
             seconds=seconds,
+            written_by=author,
         )

@@ -50,7 +50,7 @@ class Entry:
 
 
 class Journal:
-    """Context manager; on leaving without an error the file goes, since all is in the table."""
+    """Context manager; on leaving without an error the file goes, once all is in the table."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -73,7 +73,7 @@ class Journal:
         trace: TracebackType | None,
     ) -> None:
         self._close()
-        if kind is None:
+        if kind is None and not self._lines:
             self._path.unlink()
 
     def recall(self, rollout_id: str) -> list[Step]:

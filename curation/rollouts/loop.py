@@ -15,16 +15,34 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from curation.dialects import Call, Code
-from curation.errors import ContextError, RequestError
+from curation.errors import CapReached, ContextError, RequestError
 from curation.images import ImageStore, identify
-from curation.models import Completion, ModelClient, Reply
+from curation.models import Completion, ImagePart, Reply, Sampling
 from curation.rollouts.actions import Bench, Effect, Workbench
 from curation.rollouts.conversation import Conversation, Unit
 from curation.rollouts.journal import Entry, Journal, Step
 from curation.rollouts.sampler import Sampler
-from schemas import Rollout, ToolCall, Turn
+from schemas import Author, Message, Rollout, ToolCall, Turn
+
+_UNPAID = "unpaid"
+"""Why an attempt stops whose next request no budget allows; it becomes no rollout."""
+
+
+class Asked(Protocol):
+    """Who is asked for the next turn: a model client, or what stands before one."""
+
+    async def complete(
+        self,
+        messages: Sequence[Message],
+        images: Sequence[ImagePart],
+        sampling: Sampling,
+        *,
+        affinity: str | None = None,
+        share: float = 1.0,
+    ) -> Completion: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +50,7 @@ class Roller:
     """Makes the rollouts of one arm."""
 
     sampler: Sampler
-    client: ModelClient
+    client: Asked
     store: ImageStore
     workbench: Workbench | None = None
     """Null where no action is executed."""
@@ -43,9 +61,14 @@ class Roller:
     journal: Journal | None = None
     """Null where nothing is to be gone on with later."""
     say: Callable[[str], None] = lambda line: None
+    author: Author | None = None
+    """Of rollouts that may become trajectories."""
 
     async def roll(self, unit: Unit) -> list[Rollout]:
-        """The unit's attempts; those of which nothing is in the journal open with one request."""
+        """The unit's attempts; those of which nothing is in the journal open with one request.
+
+        Those that a cap cut short are missing: they are still owed, and go on from the journal.
+        """
         started = time.perf_counter()
         conversations = [self._restored(unit, attempt) for attempt in unit.attempts]
         for together in _neighbours([each for each in conversations if not each.steps]):
@@ -54,7 +77,9 @@ class Roller:
             async with asyncio.TaskGroup() as group:
                 for conversation in conversations:
                     group.create_task(self._go_on(conversation, self.workbench))
-        return [each.rollout(time.perf_counter() - started) for each in conversations]
+        seconds = time.perf_counter() - started
+        paid = [each for each in conversations if each.stop_reason != _UNPAID]
+        return [each.rollout(seconds, self.author) for each in paid]
 
     def _restored(self, unit: Unit, attempt: int) -> Conversation:
         """The attempt as far as the journal has it."""
@@ -127,6 +152,10 @@ class Roller:
                 affinity=one.unit.sample_id,
                 share=share,
             )
+        except CapReached:
+            for conversation in conversations:
+                conversation.stop(_UNPAID)
+            return None
         except RequestError as error:
             reason = "context_full" if isinstance(error, ContextError) else "model_error"
             for conversation in conversations:

@@ -18,8 +18,11 @@ from curation.embedded import CHECKPOINT
 from curation.errors import RecipeError
 from curation.models import Sampling
 from curation.models.checkpoint import SERVERS_OWN, template_of
-from curation.recipes.recipe import MAX_IMAGES, MAX_RESPONSE_TOKENS, Arm, Model, Recipe
+from curation.recipes.models import Model
+from curation.recipes.recipe import MAX_IMAGES, MAX_RESPONSE_TOKENS, Arm, Recipe
 from curation.rollouts.arms import Treatment, treatment
+from curation.rollouts.plans import NOTE_MARK
+from curation.rollouts.wording import Wording, wording
 from schemas import Message
 
 
@@ -45,6 +48,9 @@ class Sampler:
     """Least and most of an image; null where the server's processor has its own."""
     template: str = SERVERS_OWN
     """Hash of the chat template, where the checkpoint is at hand."""
+    wording: Wording = field(default_factory=Wording)
+    plans: tuple[str, ...] = ()
+    """Of guided attempts."""
 
     @classmethod
     def of(cls, name: str, arm: Arm, model: Model, identity: str, recipe: Recipe) -> Sampler:
@@ -71,6 +77,8 @@ class Sampler:
             pixels=(model.min_pixels, model.max_pixels),
             template=template_of(_checkpoint(model)),
             tools={tool.name: tool.settings for tool in named},
+            wording=wording(model),
+            plans=recipe.teach.plans if name == "guided" and recipe.teach else (),
         )
 
     @property
@@ -78,9 +86,11 @@ class Sampler:
         """Everything that shapes a reply: rollouts made by other settings are not mixed."""
         # Tools that a recipe does not name leave no mark: rollouts of earlier runs stay valid.
         tools = {"tools": self.tools} if self.tools else {}
+        guided = {"plans": list(self.plans), "note": NOTE_MARK} if self.plans else {}
         return {
             **tools,
             **self._budgets,
+            **guided,
             "model": self.model,
             "dialect": self.dialect.name,
             "prompt": self.prompt_mark,
@@ -108,13 +118,14 @@ class Sampler:
     def opening(self, question: str, images: int) -> list[Message]:
         """The prompt about a sample, its images where the trainer has them."""
         shown = 0 if self.treatment.images == "none" else images
-        return self.dialect.opening(question, shown)
+        return self.wording.told(self.dialect.opening(question, shown))
 
     @property
     def prompt_mark(self) -> str:
-        """Hash of the prompt: roles, wording and the place of an image."""
+        """Hash of the prompt: roles, wording and the place of an image; pictures of examples."""
         messages = [[m.role, m.content] for m in self.opening("", 1)]
-        return hashlib.sha256(json.dumps(messages).encode()).hexdigest()[:12]
+        told = json.dumps(messages) + self.wording.mark
+        return hashlib.sha256(told.encode()).hexdigest()[:12]
 
     @property
     def mark(self) -> str:

@@ -33,6 +33,13 @@ class Question:
     operands: tuple[str, ...] = ()
     """For arithmetic: the values read, in the order of `evidence`."""
 
+    @property
+    def computation(self) -> str:
+        """For arithmetic: the Python expression over the values that gives the answer."""
+        if "mean" in self.text:
+            return f"round(({' + '.join(self.operands)}) / {len(self.operands)}, 1)"
+        return (" - " if "minus" in self.text else " + ").join(self.operands)
+
 
 @dataclass(frozen=True, slots=True)
 class Page:
@@ -105,7 +112,11 @@ def samples(
                 license=license,
                 origin=origin,
                 evidence=question.evidence,
-                metadata={"skill": question.skill, **page.settings},
+                metadata={
+                    "skill": question.skill,
+                    **({"computation": question.computation} if question.operands else {}),
+                    **page.settings,
+                },
             )
             made += 1
         index += 1

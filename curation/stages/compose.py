@@ -98,4 +98,5 @@ def trajectory(row: dict[str, Any], dialect: Dialect) -> Trajectory:
         image_ids=image_ids,
         tool_calls=row["tool_calls"],
         completion_tokens=row["tokens"],
+        written_by=rollout.written_by,
     )

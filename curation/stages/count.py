@@ -15,12 +15,12 @@ from curation.recipes.presets import Condition
 from curation.recipes.recipe import Recipe
 from curation.stage import Count, batches
 from schemas import Benefit, to_table
-from schemas.rollout import ARMS
+from schemas.rollout import ARMS, TEACHING
 
 RIGHT = 0.5
 """A score above this is right, as in DeepEyes' reward (`vl_agent.py`: acc > 0.5)."""
 
-MEASURED = tuple(arm for arm in ARMS if arm != "teacher")
+MEASURED = tuple(arm for arm in ARMS if arm not in TEACHING)
 _FIGURES = {
     "drawn": "drawn",
     "right": "correct",

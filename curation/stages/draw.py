@@ -10,15 +10,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import groupby
 from typing import Any, TypeVar
 
-from curation.errors import RunError
+from curation.errors import CapReached, RunError
 from curation.estimates.rules import Rule, Tally
 from curation.estimates.waves import wave
 from curation.graders.assigned import Graders
+from curation.graders.base import Grade
 from curation.progress import Meter
 from curation.rollouts.conversation import Unit
-from curation.rollouts.loop import Roller
+from curation.rollouts.panel import Rolls
 from curation.stage import PartWriter, failed_row
 from curation.stages.count import RIGHT
 from schemas import Quarantined, Rollout
@@ -46,33 +48,49 @@ class Owed:
         right, wrong = self.row["correct"], self.row["wrong"]
         return Tally(right, wrong, self.n - right - wrong - len(self.unit.attempts))
 
-    def added(self, tally: Tally, rollouts: Sequence[Rollout]) -> Tally:
-        """The tally with further attempts, graded as the grade stage grades them."""
-        values = [self._value(rollout) for rollout in rollouts]
-        right = sum(value is not None and value > RIGHT for value in values)
-        unscored = values.count(None)
-        return Tally(
-            tally.right + right,
-            tally.wrong + len(values) - right - unscored,
-            tally.unscored + unscored,
-        )
-
-    def _value(self, rollout: Rollout) -> float | None:
+    def grade(self, rollout: Rollout) -> Grade:
+        """What the grade stage says of a rollout."""
         kind, answers, choices = (self.row[key] for key in ("answer_kind", "answers", "choices"))
-        return self.graders.grade(rollout.prediction, answers, kind, choices).value
+        return self.graders.grade(rollout.prediction, answers, kind, choices)
+
+
+Values = Callable[[Owed, Sequence[Rollout]], Awaitable[list[float | None]]]
+"""What attempts are worth to a rule: above RIGHT is right, null is unscored."""
+
+
+async def graded(owed: Owed, rollouts: Sequence[Rollout]) -> list[float | None]:
+    """The scores that the grade stage will give."""
+
+    def values() -> list[float | None]:
+        return [owed.grade(rollout).value for rollout in rollouts]
+
+    return await asyncio.to_thread(values)
+
+
+def added(tally: Tally, values: Sequence[float | None]) -> Tally:
+    """The tally with further attempts."""
+    right = sum(value is not None and value > RIGHT for value in values)
+    unscored = values.count(None)
+    return Tally(
+        tally.right + right,
+        tally.wrong + len(values) - right - unscored,
+        tally.unscored + unscored,
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class Draw:
     """Draws the attempts of one arm; what comes goes to the sink at once."""
 
-    roller: Roller
+    roller: Rolls
     rule: Rule | None
     """What the attempts have to settle; null where all of them are drawn."""
     sink: Sink
+    values: Values = graded
 
     async def sample(self, owed: Owed) -> None:
-        """The owed attempts at one sample, up to the wave that settles it."""
+        """The owed attempts at one sample, up to the wave that settles it, or that a budget cuts
+        short."""
         left, tally = dict(owed.unit.attempts), owed.tally
         while left and not (self.rule and self.rule.verdict(tally) is not None):
             size = wave(self.rule, tally) if self.rule else 0
@@ -80,8 +98,10 @@ class Draw:
             unit = replace(owed.unit, attempts=batch)
             rollouts = await self.roller.roll(unit)
             self.sink.take(unit, rollouts)
+            if len(rollouts) < len(batch):
+                return
             if self.rule is not None:
-                tally = await asyncio.to_thread(owed.added, tally, rollouts)
+                tally = added(tally, await self.values(owed, rollouts))
             left = {attempt: key for attempt, key in left.items() if attempt not in batch}
         self.sink.meter.advance(len(left))
 
@@ -99,12 +119,20 @@ def span(attempts: Mapping[int, str], most: int) -> dict[int, str]:
 
 
 async def drive(units: Iterable[T], work: Callable[[T], Awaitable[None]], *, workers: int) -> None:
-    """Do all units, `workers` at a time; the first error ends it and is raised as it is."""
+    """Do all units, `workers` at a time; the first error ends it and is raised as it is.
+
+    A cap is no error: who reaches it takes no further unit, the others finish theirs, and then it
+    is raised.
+    """
     pending = iter(units)
+    reached: list[CapReached] = []
 
     async def worker() -> None:
         for unit in pending:  # shared: every unit goes to the first worker that is free
-            await work(unit)
+            try:
+                await work(unit)
+            except CapReached as cap:
+                return reached.append(cap)
 
     try:
         async with asyncio.TaskGroup() as group:
@@ -112,6 +140,8 @@ async def drive(units: Iterable[T], work: Callable[[T], Awaitable[None]], *, wor
                 group.create_task(worker())
     except BaseExceptionGroup as errors:
         raise _first(errors) from None
+    if reached:
+        raise reached[0]
 
 
 def _first(error: BaseException) -> BaseException:
@@ -163,16 +193,22 @@ class Failures:
 class Sink:
     """Where finished rollouts go."""
 
-    writer: PartWriter
+    writers: Mapping[str, PartWriter]
+    """By the name of the teacher; of an arm that measures there is one, without a name."""
     failures: Failures
     meter: Meter
 
     def take(self, unit: Unit, rollouts: Sequence[Rollout]) -> None:
         made = [rollout for rollout in rollouts if rollout.stop_reason != "model_error"]
         broken = [rollout for rollout in rollouts if rollout.stop_reason == "model_error"]
-        self.writer.add(made)
+        for teacher, rows in groupby(made, key=_teacher):
+            self.writers[teacher].add(rows)
         self.failures.note(len(rollouts), [_failed(unit, rollout) for rollout in broken])
         self.meter.advance(len(rollouts))
+
+
+def _teacher(rollout: Rollout) -> str:
+    return rollout.written_by.teacher if rollout.written_by else ""
 
 
 def _failed(unit: Unit, rollout: Rollout) -> Quarantined:

@@ -26,26 +26,25 @@ from curation.recipes.recipe import Export, Recipe
 from curation.runs import Run
 from curation.stage import Count, batches, query_rows, to_json
 from curation.tools import Tool
-from schemas import Benefit, Pair, Sample, Trajectory
+from schemas import Author, Benefit, Pair, Sample, Trajectory
 from schemas.arrow import from_dict
 
 _RL = """
     FROM verdicts JOIN samples USING (sample_id) JOIN benefits USING (sample_id)
     LEFT JOIN (SELECT sample_id, any_value(model) AS policy FROM rollouts
-               WHERE arm <> 'teacher' GROUP BY sample_id) USING (sample_id)
+               WHERE arm NOT IN ('teacher', 'guided') GROUP BY sample_id) USING (sample_id)
     WHERE split = 'rl' ORDER BY {order}
 """
 _SFT = """
     FROM trajectories JOIN samples USING (sample_id) LEFT JOIN benefits USING (sample_id)
-    LEFT JOIN (SELECT rollout_id, model AS teacher FROM rollouts WHERE arm = 'teacher')
-        USING (rollout_id)
+    LEFT JOIN (SELECT rollout_id, written_by AS author FROM rollouts) USING (rollout_id)
     ORDER BY {order}
 """
 _DPO = """
     FROM (SELECT *, prompt_images || chosen_images || rejected_images AS image_ids FROM pairs)
         AS pairs
     JOIN samples USING (sample_id) LEFT JOIN benefits USING (sample_id)
-    LEFT JOIN (SELECT rollout_id AS chosen_rollout, model AS teacher FROM rollouts)
+    LEFT JOIN (SELECT rollout_id AS chosen_rollout, written_by AS author FROM rollouts)
         USING (chosen_rollout)
     ORDER BY {order}
 """
@@ -66,7 +65,7 @@ _LISTINGS = {
     "sft": Listing(_SFT, "trajectories", "trajectory_id"),
     "dpo": Listing(_DPO, "pairs", "pair_id"),
 }
-_BESIDE = "samples, benefits, teacher"
+_BESIDE = "samples, benefits, author"
 _BATCH = 32
 """Rows whose images are in memory at once."""
 
@@ -99,8 +98,8 @@ def _background(run: Run) -> Background:
 
 
 def _public(recipe: str) -> str:
-    """A recipe without the addresses of somebody's servers and the names of their secrets."""
-    private = ("url = ", "urls = ", "api_key_env = ")
+    """A recipe without somebody's addresses and paths, and the names of their secrets."""
+    private = ("url = ", "urls = ", "api_key_env = ", "prompt = ", "exemplars = ")
     lines = recipe.splitlines(keepends=True)
     return "".join(line for line in lines if not line.startswith(private))
 
@@ -207,5 +206,5 @@ def _taught(run: Run, row: Mapping[str, Any]) -> ExportRow:
         [unchanged(run.images, image_id) for image_id in row["image_ids"]],
         row["dialect"],
         benefit=from_dict(Benefit, row["benefits"]) if known else None,
-        teacher=row["teacher"] or "",
+        author=from_dict(Author, row["author"]) if row["author"] else None,
     )

@@ -22,6 +22,7 @@ from curation.stage import query_rows, to_json
 from curation.verification import FLAGS, LATER, names_sql
 from schemas import Message, Pair, Rollout, Turn, to_table
 from schemas.arrow import from_dict
+from schemas.rollout import TEACHING
 
 _ROWS = 256
 _CANDIDATES = f"""
@@ -32,7 +33,8 @@ _CANDIDATES = f"""
     )
     SELECT rollouts.*, question, image_ids, rejected_by, fault_turn
     FROM rollouts JOIN samples USING (sample_id) LEFT JOIN against USING (rollout_id)
-    WHERE sample_id IN (SELECT sample_id FROM trajectories) AND arm = 'teacher' AND len(turns) > 0
+    WHERE sample_id IN (SELECT sample_id FROM trajectories) AND arm IN {names_sql(TEACHING)}
+        AND len(turns) > 0
         AND (rejected_by IS NOT NULL OR rollout_id IN (SELECT rollout_id FROM trajectories))
     ORDER BY sample_id, rollout_id
 """

@@ -6,38 +6,45 @@ import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
 from curation.errors import RecipeError
-from curation.estimates.rules import Rule, Tally
-from curation.graders.assigned import Graders
+from curation.estimates.rules import Enough, Rule, Tally
 from curation.images import crop
-from curation.job import Job, check_model
+from curation.job import Job
 from curation.recipes.presets import settled
-from curation.recipes.recipe import Arm, Model, Recipe
+from curation.recipes.recipe import Arm, Recipe
 from curation.rollouts.actions import Workbench
 from curation.rollouts.arms import treatment
 from curation.rollouts.conversation import Unit
+from curation.rollouts.guided import GuidedRoller
 from curation.rollouts.journal import Journal
 from curation.rollouts.loop import Roller
+from curation.rollouts.panel import Panel, Rolls
 from curation.rollouts.sampler import Sampler
 from curation.runs import Run
-from curation.sandbox import open_sandbox
+from curation.sandbox import CodeSandbox, open_sandbox
 from curation.stage import (
     Count,
     PartWriter,
     Stage,
+    count_owed,
     count_stage,
     quarantine_writer,
     query_rows,
 )
 from curation.stages.count import RIGHT, asked, tallies
-from curation.stages.draw import Draw, Failures, Owed, Sink, drive
+from curation.stages.draw import Draw, Failures, Owed, Sink, Values, drive, graded
 from curation.stages.grade import grade
+from curation.stages.reject import Verdicts, drawn_sql
+from curation.stages.verify import Verifier, verify
+from curation.stages.voices import Voice, arm_of, attempts_sql, voices_of
 from curation.tables import write_text
 from curation.tools import toolbox
 from schemas import Box, Quarantined, Rollout
+from schemas.rollout import TEACHING
 
 
 def roll(job: Job, name: str) -> Count:
@@ -50,79 +57,80 @@ def roll(job: Job, name: str) -> Count:
         RecipeError: the recipe crops to evidence, and no sample has any.
         StaleSettingsError: rollouts on disk were sampled otherwise.
         RunError: more than `max_failed_share` of the attempts failed.
+        CapReached: attempts are still owed, and the budget is spent.
         ServerError: the model's servers are gone.
     """
     check_boxes(job)
-    arm, model = arm_of(job.recipe, name)
-    identity = check_model(model)
-    sampler = Sampler.of(name, arm, model, identity, job.recipe)
+    arm, voices = arm_of(job.recipe, name), voices_of(job.recipe, name)
     rule = stop_rule(job.recipe, name)
-    stage = roll_stage(job.recipe, sampler, arm.n, rule)
-    job.run.table(stage.table).check_settings(name, sampler.settings)
-    if rule is not None:  # What is settled shows in the scores, also after a kill.
-        grade(job)
+    stage = roll_stage(job.recipe, voices, arm.n, rule)
+    for voice in voices:
+        job.run.table(stage.table).check_settings(voice.part, voice.sampler.settings)
+    if rule is not None:
+        _settle(job, name)
     owed = job.owed(stage)
     with job.run.journal(name) as journal:
         if owed:
-            keep_prompt(job.run, sampler)
-            plan = Plan(sampler, stage, arm, rule, job.recipe.graders)
-            asyncio.run(_roll(job, model, plan, journal, owed))
+            for voice in voices:
+                keep_prompt(job.run, voice.sampler)
+            asyncio.run(_roll(job, Draft(voices, stage, arm, rule), journal, owed))
     if owed and rule is not None:
-        grade(job)
+        _settle(job, name)
+    if owed and count_owed(job.run, stage):
+        for voice in voices:
+            job.budget.check(voice.name)
     return count_stage(job.run, stage)
+
+
+def _settle(job: Job, name: str) -> None:
+    """Write what tells which samples are settled: a kill may have come before."""
+    grade(job)
+    if name in TEACHING:
+        verify(job)
 
 
 def check_boxes(job: Job) -> None:
     """Refuse an arm that could try no sample, before anything is paid for."""
-    boxed = "SELECT bool_or(len(evidence) > 0) FROM samples"
-    if job.recipe.arms.oracle_crop and job.run.value(boxed) is False:
+    recipe, boxed = job.recipe, "SELECT bool_or(len(evidence) > 0) FROM samples"
+    needs = ["arms.oracle_crop"] if recipe.arms.oracle_crop else []
+    needs += ["teach.guided"] if recipe.teach and recipe.teach.guided else []
+    if needs and job.run.value(boxed) is False:
         raise RecipeError(
-            "arms.oracle_crop: no sample has an evidence box: leave the arm out, or give the"
-            " source its column of boxes"
+            f"{needs[0]}: no sample has an evidence box: leave it out, or give the source its"
+            " column of boxes"
         )
-
-
-def arm_of(recipe: Recipe, name: str) -> tuple[Arm, Model]:
-    """An arm of the recipe and the model that it asks."""
-    if name == "teacher":
-        assert recipe.teach is not None, "the pipeline teaches only where the recipe says so"
-        return recipe.teach.arm, recipe.teacher
-    arm: Arm | None = getattr(recipe.arms, name)
-    assert arm is not None, "the pipeline runs only the arms of the recipe"
-    return arm, recipe.policy
 
 
 def stop_rule(recipe: Recipe, name: str) -> Rule | None:
     """What the attempts of an arm have to settle; null where all of them are drawn."""
-    if name == "teacher" or not arm_of(recipe, name)[0].curtail:
+    if name == "teacher" and recipe.teach and recipe.teach.verified:
+        return Enough(wanted=recipe.teach.verified, n=recipe.teach.attempts)
+    if name in TEACHING or not arm_of(recipe, name).curtail:
         return None
     conditions = recipe.preset.conditions(recipe.arms.planned())
     return next((condition.rule for condition in conditions if condition.arm == name), None)
 
 
-def roll_stage(recipe: Recipe, sampler: Sampler, n: int, rule: Rule | None = None) -> Stage:
+def roll_stage(recipe: Recipe, voices: Sequence[Voice], n: int, rule: Rule | None = None) -> Stage:
     """The wanted attempts: n for every sample in the arm's scope, until the rule is settled."""
-    arm = sampler.arm
+    arm = voices[0].sampler.arm
     stage = Stage(
         name=arm,
         table="rollouts",
         key="rollout_id",
-        wanted=f"""
-            SELECT sample_id, attempt,
-                   sha256(concat_ws('/', sample_id, '{arm}', '{sampler.mark}', attempt))
-                       AS rollout_id
-            FROM ({scope(recipe, arm)}) CROSS JOIN range({n}) AS attempts(attempt)
-        """,
-        settings=sampler.settings,
+        wanted=attempts_sql(voices, scope(recipe, arm), n),
     )
     if rule is None:
         return stage
-    done = f"SELECT sample_id FROM ({_drawn(arm, n)}) WHERE {settled('drawn', rule)}"
+    drawn = _drawn(recipe, arm, n)
+    done = f"SELECT sample_id FROM ({drawn}) WHERE {settled('drawn', rule)}"
     return replace(stage, settled=done)
 
 
-def _drawn(arm: str, n: int) -> str:
-    """SQL: the graded attempts of an arm, by sample."""
+def _drawn(recipe: Recipe, arm: str, n: int) -> str:
+    """SQL: the graded attempts of an arm, by sample; of a teacher's, the verified ones."""
+    if arm in TEACHING and recipe.teach:
+        return drawn_sql(arm, n, recipe.teach)
     return f"""
         SELECT rollouts.sample_id,
                count(*) FILTER (value > {RIGHT}) AS drawn_right,
@@ -137,6 +145,10 @@ def scope(recipe: Recipe, name: str) -> str:
     """SQL: the samples that an arm is run on."""
     if name == "direct":
         return "SELECT sample_id FROM screens WHERE kept"
+    if name == "guided":
+        taught = scope(recipe, "teacher")
+        return f"""SELECT sample_id FROM ({taught}) JOIN samples USING (sample_id)
+                   WHERE len(evidence) > 0"""
     if name == "teacher":
         share = recipe.teach.rl_share if recipe.teach else 0.0
         drawn = f"('0x' || sample_id[:8])::UBIGINT < {share} * 4294967296"
@@ -155,23 +167,24 @@ def keep_prompt(run: Run, sampler: Sampler) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class Draft:
     """What a call of `roll` is about."""
 
-    sampler: Sampler
+    voices: Sequence[Voice]
     stage: Stage
     arm: Arm
     rule: Rule | None
-    graders: Graders
 
-    def workers(self, places: int) -> int:
+    @property
+    def workers(self) -> int:
         """Samples in work at a time, whose first waves fill every place in flight twice."""
+        places = sum(voice.model.max_in_flight for voice in self.voices)
         wave = (self.rule and self.rule.least(Tally(0, 0))) or self.arm.n
         return -(-2 * places * self.arm.n // wave)
 
 
-async def _roll(job: Job, model: Model, plan: Plan, journal: Journal, owed: int) -> None:
-    name = plan.stage.name
+async def _roll(job: Job, draft: Draft, journal: Journal, owed: int) -> None:
+    name = draft.stage.name
 
     def written(rows: Sequence[Rollout]) -> None:
         journal.settle(row.rollout_id for row in rows)
@@ -180,54 +193,89 @@ async def _roll(job: Job, model: Model, plan: Plan, journal: Journal, owed: int)
         journal.settle(row.key for row in rows)
 
     async with AsyncExitStack() as stack:
-        client = await stack.enter_async_context(job.client(model))
-        workbench = await _workbench(job, plan, stack)
-        context = await client.context_length()
-        plan.sampler.check_context(context)
-        table = job.run.table("rollouts")
-        writer = PartWriter(table, name, plan.sampler.settings, written=written)
-        quarantine = quarantine_writer(job.run, name, written=given_up)
-        meter = job.reporter.stage(name, owed, "attempts")
-        failures = Failures(name, stack.enter_context(quarantine), job.recipe.max_failed_share)
-        sink = Sink(stack.enter_context(writer), failures, stack.enter_context(meter))
-        roller = Roller(
-            plan.sampler,
-            client,
-            job.run.images,
-            workbench,
-            full=plan.arm.n,
-            context=context,
-            journal=journal,
-            say=job.reporter.say,
-        )
-        draw = Draw(roller, plan.rule, sink)
-        await drive(_owed(job.run, plan), draw.sample, workers=plan.workers(model.max_in_flight))
+        sandbox = await _sandbox(job, draft, stack)
+        members, writers = {}, {}
+        for voice in draft.voices:
+            kept = voice.kept(job.run.images)
+            members[voice.name] = await _roller(job, draft, kept, sandbox, journal, stack)
+            table, settings = job.run.table("rollouts"), voice.sampler.settings
+            writer = PartWriter(table, voice.part, settings, written=written)
+            writers[voice.author.teacher if voice.author else ""] = stack.enter_context(writer)
+        quarantine = stack.enter_context(quarantine_writer(job.run, name, written=given_up))
+        meter = stack.enter_context(job.reporter.stage(name, owed, "attempts"))
+        failures = Failures(name, quarantine, job.recipe.max_failed_share)
+        values = _values(job, draft, sandbox)
+        draw = Draw(Panel(members), draft.rule, Sink(writers, failures, meter), values)
+        # A unit that nobody may be asked about any more is not even looked at.
+        units = takewhile(lambda _: any(map(job.budget.allows, members)), _owed(job, draft))
+        await drive(units, draw.sample, workers=draft.workers)
         failures.settle()
 
 
-async def _workbench(job: Job, plan: Plan, stack: AsyncExitStack) -> Workbench | None:
-    kind = treatment(plan.stage.name, plan.arm).bench
-    if kind is None:
+def _values(job: Job, draft: Draft, sandbox: CodeSandbox | None) -> Values:
+    """What tells the arm's rule of an attempt: its score, or whether it could be a trajectory."""
+    teach = job.recipe.teach
+    if draft.rule is None or sandbox is None or teach is None or draft.stage.name not in TEACHING:
+        return graded
+    return Verdicts(Verifier.of(job, sandbox), teach).values
+
+
+async def _roller(
+    job: Job,
+    draft: Draft,
+    voice: Voice,
+    sandbox: CodeSandbox | None,
+    journal: Journal,
+    stack: AsyncExitStack,
+) -> Rolls:
+    """Who makes a voice's attempts."""
+    client = await stack.enter_async_context(job.client(voice.model))
+    context = await client.context_length()
+    voice.sampler.check_context(context)
+    kind = treatment(draft.stage.name, draft.arm).bench
+    workbench = None
+    if sandbox is not None and kind is not None:
+        tools = toolbox(voice.sampler.dialect.name, job.recipe.tools)
+        workbench = Workbench(sandbox, tools, kind, record=job.run.searches())
+    roller = Roller(
+        voice.sampler,
+        client,
+        job.run.images,
+        workbench,
+        full=draft.arm.n,
+        context=context,
+        journal=journal,
+        say=job.reporter.say,
+        author=voice.author,
+    )
+    plans = voice.sampler.plans
+    return GuidedRoller(roller, plans) if plans else roller
+
+
+async def _sandbox(job: Job, draft: Draft, stack: AsyncExitStack) -> CodeSandbox | None:
+    """Where the arm's actions run; null where none does."""
+    if treatment(draft.stage.name, draft.arm).bench is None:
         return None
     sandbox = await stack.enter_async_context(open_sandbox(job.recipe.sandbox))
     job.probes.update(sandbox.probes)
-    tools = toolbox(plan.sampler.dialect.name, job.recipe.tools)
-    return Workbench(sandbox, tools, kind, record=job.run.searches())
+    return sandbox
 
 
-def _owed(run: Run, plan: Plan) -> Iterator[Owed]:
+def _owed(job: Job, draft: Draft) -> Iterator[Owed]:
     """What is owed, sample by sample; samples that share an image follow each other."""
+    run, shown = job.run, draft.voices[0].sampler.treatment.images
     rows = query_rows(
         run,
         f"""
-        SELECT samples.*, attempts, rollout_ids,
+        SELECT samples.*, attempts, rollout_ids, speakers,
                coalesce(drawn_right, 0) AS correct, coalesce(drawn_wrong, 0) AS wrong
         FROM (
             SELECT wanted.sample_id, list(wanted.attempt ORDER BY wanted.attempt) AS attempts,
-                   list(wanted.rollout_id ORDER BY wanted.attempt) AS rollout_ids
-            {plan.stage.owed} GROUP BY wanted.sample_id
+                   list(wanted.rollout_id ORDER BY wanted.attempt) AS rollout_ids,
+                   list(wanted.speaker ORDER BY wanted.attempt) AS speakers
+            {draft.stage.owed} GROUP BY wanted.sample_id
         ) JOIN samples USING (sample_id)
-        LEFT JOIN ({_drawn(plan.stage.name, plan.arm.n)}) AS drawn USING (sample_id)
+        LEFT JOIN ({_drawn(job.recipe, draft.stage.name, draft.arm.n)}) AS drawn USING (sample_id)
         ORDER BY image_ids, sample_id
         """,
     )
@@ -236,11 +284,14 @@ def _owed(run: Run, plan: Plan) -> Iterator[Owed]:
             row["sample_id"],
             row["source"],
             row["question"],
-            _images(run, row, plan.sampler.treatment.images),
+            _images(run, row, shown),
             dict(zip(row["attempts"], row["rollout_ids"], strict=True)),
             row["origin_id"],
+            dict(zip(row["attempts"], row["speakers"], strict=True)),
+            tuple(Box(**box) for box in row["evidence"]),
+            row["metadata"],
         )
-        yield Owed(unit, row, plan.arm.n, plan.graders)
+        yield Owed(unit, row, draft.arm.n, job.recipe.graders)
 
 
 def _images(run: Run, row: Mapping[str, Any], shown: str) -> tuple[Path, ...]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from curation.dialects import Answer
 from curation.errors import RequestError
-from curation.job import Job, check_model
+from curation.job import Job
 from curation.models import ModelClient
 from curation.recipes.recipe import Recipe
 from curation.rollouts.sampler import Sampler, sample_seed
@@ -18,8 +18,8 @@ from curation.stage import Count, PartWriter, Stage, count_stage, failed_row, qu
 from curation.stage import query_rows as rows_of
 from curation.stages.count import RIGHT
 from curation.stages.draw import drive
-from curation.stages.roll import arm_of
 from curation.stages.verify import CHECKED
+from curation.stages.voices import Voice, voices_of
 from curation.verification import Case, Gallery
 from curation.verification.support import Observation, asked_again, blanked, swapped
 from schemas import Quarantined, Rollout, Support, ToolCall
@@ -29,13 +29,14 @@ _CALLS = """list_transform(list_filter(turns, lambda turn: turn.call IS NOT NULL
                            lambda turn: turn.call)"""
 
 
-def support_stage(sampler: Sampler, attempts: int) -> Stage:
-    """Checked rollouts with an action; each is lent the observations of the next sample's.
+def support_stage(voice: Voice, attempts: int) -> Stage:
+    """Checked rollouts of a teacher with an action; each is lent the observations of the next
+    sample's.
 
     A donor has as many actions in the same dialect, so that the turns stay in step.
     """
     return Stage(
-        name="support",
+        name=voice.part.replace("teacher", "support", 1),
         table="supports",
         key="rollout_id",
         wanted=f"""
@@ -51,37 +52,44 @@ def support_stage(sampler: Sampler, attempts: int) -> Stage:
                 WHERE len(calls) > 0
                 WINDOW alike AS (PARTITION BY dialect, len(calls) ORDER BY sample_id, rollout_id)
             ) AS rollouts JOIN samples USING (sample_id)
+            WHERE written_by.teacher = '{voice.name}'
         """,
-        settings={**sampler.settings, "attempts": attempts},
+        settings={**voice.sampler.settings, "attempts": attempts},
     )
 
 
 def support(job: Job) -> Count:
-    """Ask the teacher again; what it answers is counted, and `compose` decides.
+    """Ask every teacher again; what it answers is counted, and `compose` decides.
 
     Raises:
         StaleSettingsError: counts on disk were sampled otherwise.
     """
     teach = job.recipe.teach
     assert teach is not None, "the pipeline asks for support only where the recipe teaches"
-    arm, model = arm_of(job.recipe, "teacher")
-    sampler = Sampler.of("teacher", arm, model, check_model(model), job.recipe)
-    stage = support_stage(sampler, teach.support)
+    counts = [_supported(job, voice, teach.support) for voice in voices_of(job.recipe, "teacher")]
+    rows = [sum(getattr(count, name) for count in counts) for name in _FIGURES]
+    return Count("support", *rows)
+
+
+_FIGURES = ("rows_in", "kept", "dropped", "quarantined")
+
+
+def _supported(job: Job, voice: Voice, attempts: int) -> Count:
+    stage = support_stage(voice, attempts)
     job.run.table(stage.table).check_settings(stage.name, stage.settings)
-    owed = job.owed(stage)
-    if owed:
-        asyncio.run(_support(job, sampler, stage, owed))
+    if owed := job.owed(stage):
+        asyncio.run(_support(job, voice.kept(job.run.images), stage, owed))
     return count_stage(job.run, stage)
 
 
-async def _support(job: Job, sampler: Sampler, stage: Stage, owed: int) -> None:
+async def _support(job: Job, voice: Voice, stage: Stage, owed: int) -> None:
     async with AsyncExitStack() as stack:
-        client = await stack.enter_async_context(job.client(job.recipe.teacher))
+        client = await stack.enter_async_context(job.client(voice.model))
         table = job.run.table(stage.table)
         writer = stack.enter_context(PartWriter(table, stage.name, stage.settings))
         quarantine = stack.enter_context(quarantine_writer(job.run, stage.name))
         meter = stack.enter_context(job.reporter.stage(stage.name, owed, "rollouts"))
-        asker = Asker(job, client, sampler, attempts=stage.settings["attempts"])
+        asker = Asker(job, client, voice.sampler, stage.name, stage.settings["attempts"])
 
         async def work(row: dict[str, Any]) -> None:
             outcome = await asker.ask(row)
@@ -89,7 +97,7 @@ async def _support(job: Job, sampler: Sampler, stage: Stage, owed: int) -> None:
             meter.advance()
 
         rows = rows_of(job.run, f"SELECT wanted.* {stage.owed}", rows=64)
-        await drive(rows, work, workers=job.recipe.teacher.max_in_flight)
+        await drive(rows, work, workers=voice.model.max_in_flight)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +107,7 @@ class Asker:
     job: Job
     client: ModelClient
     sampler: Sampler
+    stage: str
     attempts: int
 
     async def ask(self, row: dict[str, Any]) -> Support | Quarantined:
@@ -112,7 +121,7 @@ class Asker:
         except RequestError as error:
             message = f"rollout {row['rollout_id'][:12]}: {error}; run with --retry-quarantined"
             return failed_row(
-                "support", row["rollout_id"], row["source"], "request_failed", message
+                self.stage, row["rollout_id"], row["source"], "request_failed", message
             )
         return Support(row["rollout_id"], row["sample_id"], *blank, *other)
 
@@ -120,11 +129,15 @@ class Asker:
         self, case: Case, row: dict[str, Any], observations: Iterable[Observation]
     ) -> tuple[int, int]:
         """Scored and right answers; a reply that asks for another action has not answered."""
-        messages, image_ids = asked_again(case, list(observations))
+        opening = self.sampler.opening(case.question, len(case.image_ids))
+        messages, image_ids = asked_again(case, opening, list(observations))
         seed = sample_seed(self.sampler.seed, "support", row["rollout_id"])
         completion = await self.client.complete(
             messages,
-            [self.job.run.images.path(image_id) for image_id in image_ids],
+            [
+                *self.sampler.wording.images,
+                *(self.job.run.images.path(image_id) for image_id in image_ids),
+            ],
             self.sampler.sampling(self.attempts, seed),
             affinity=row["sample_id"],
         )

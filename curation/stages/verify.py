@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +11,7 @@ from curation.errors import StaleSettingsError
 from curation.job import Job
 from curation.recipes.recipe import Recipe
 from curation.rollouts.actions import Workbench
-from curation.sandbox import open_sandbox
+from curation.sandbox import CodeSandbox, open_sandbox
 from curation.stage import Count, PartWriter, Stage, count_stage, query_rows
 from curation.stages.count import RIGHT
 from curation.stages.draw import drive
@@ -31,6 +32,7 @@ from curation.verification import (
 )
 from schemas import Rollout, Verification
 from schemas.arrow import from_dict
+from schemas.rollout import TEACHING
 
 CHECKED = f"""
     SELECT rollout_id FROM verifications WHERE "check" NOT IN {names_sql(LATER)}
@@ -53,11 +55,11 @@ def verify_stage(recipe: Recipe) -> Stage:
         name="verify",
         table="verifications",
         key="rollout_id",
-        wanted="""SELECT rollouts.*, value, explanation, question, answers, answer_kind, image_ids,
+        wanted=f"""SELECT rollouts.*, value, explanation, question, answers, answer_kind, image_ids,
                          origin_id
                   FROM rollouts JOIN scores USING (rollout_id)
                   JOIN samples ON samples.sample_id = rollouts.sample_id
-                  WHERE arm = 'teacher'""",
+                  WHERE arm IN {names_sql(TEACHING)}""",
         settings={"checks": list(CHECKS), "error_turns": errors},
     )
 
@@ -88,13 +90,10 @@ async def _verify(job: Job, stage: Stage, owed: int) -> None:
     ):
         async with open_sandbox(job.recipe.sandbox) as sandbox:
             job.probes.update(sandbox.probes)
-            spoken = job.recipe.teach.dialect if job.recipe.teach else ""
-            tools, record = toolbox(spoken, job.recipe.tools), job.run.searches(frozen=True)
-            workbench = Workbench(sandbox, tools, record=record)
-            verifier = Verifier(job, workbench, Gallery(job.run.images.read))
+            verifier = Verifier.of(job, sandbox)
 
             async def work(row: dict[str, Any]) -> None:
-                writer.add(await verifier.findings(row))
+                writer.add(await verifier.findings(from_dict(Rollout, row), row))
                 meter.advance()
 
             # Attempts at one sample follow each other, so that its image is decoded once.
@@ -110,9 +109,19 @@ class Verifier:
     workbench: Workbench
     gallery: Gallery
 
-    async def findings(self, row: dict[str, Any]) -> list[Verification]:
-        """All checks of one rollout, whatever the others say: every reason is shown."""
-        rollout = from_dict(Rollout, row)
+    @classmethod
+    def of(cls, job: Job, sandbox: CodeSandbox) -> Verifier:
+        """One that runs actions again in a sandbox, and searches from the run's record alone."""
+        spoken = job.recipe.teach.dialect if job.recipe.teach else ""
+        tools, record = toolbox(spoken, job.recipe.tools), job.run.searches(frozen=True)
+        workbench = Workbench(sandbox, tools, record=record)
+        return cls(job, workbench, Gallery(job.run.images.read))
+
+    async def findings(self, rollout: Rollout, row: Mapping[str, Any]) -> list[Verification]:
+        """All checks of one rollout, whatever the others say: every reason is shown.
+
+        row: its sample, with the `value` and `explanation` of its score
+        """
         case = Case(
             rollout=rollout,
             dialect=self.job.recipe.dialect(rollout.dialect),

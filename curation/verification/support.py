@@ -21,10 +21,11 @@ Observation = tuple[str, tuple[str, ...]]
 
 
 def asked_again(
-    case: Case, observations: Sequence[Observation]
+    case: Case, opening: Sequence[Message], observations: Sequence[Observation]
 ) -> tuple[list[Message], tuple[str, ...]]:
-    """The conversation up to the last turn with other observations, and its images."""
-    messages = case.dialect.opening(case.question, len(case.image_ids))
+    """The conversation up to the last turn with other observations, and its images but those of
+    the opening's examples."""
+    messages = [*opening]
     images = [*case.image_ids]
     turns = (turn for turn in case.rollout.turns if turn.call is not None)
     for turn, (text, shown) in zip(turns, observations, strict=True):

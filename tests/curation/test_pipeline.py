@@ -21,6 +21,7 @@ from curation.recipes.recipe import Arms, Export, Recipe
 from curation.runs import Run
 from curation.stages.export import export_rows
 from curation.verification import HOLDS
+from schemas import Author
 from tests.curation.scene import picture, recipe_text, reply
 from tests.scripted_server import Fault, ScriptedServer
 
@@ -84,10 +85,13 @@ def test_an_export_tells_who_made_its_rows_and_keeps_images_apart(
     finished: Run, tmp_path: Path
 ) -> None:
     job_recipe = load_recipe(finished.recipe_path)
-    for target, model in (("hub", "policy"), ("trl", "teacher")):
+    for target in ("hub", "trl"):
         settings = ExportSettings(val_share=0.5, seed=3)
         rows = list(export_rows(finished, job_recipe, Export(target, settings)))
-        assert {getattr(row, model) for row in rows} == {"scripted"}
+        taught = Author("teacher", "scripted", "url", "")
+        authors = {row.trajectory and row.trajectory.written_by for row in rows}
+        assert authors == ({None} if target == "hub" else {taught})
+        assert {row.policy for row in rows} == ({"scripted"} if target == "hub" else {""})
         sides = {split: {r.images[0] for r in rows if r.split == split} for split in SPLITS}
         assert all(sides.values()) and not sides["train"] & sides["val"]
         other = export_rows(finished, job_recipe, Export(target, ExportSettings(seed=4)))

@@ -1,0 +1,104 @@
+"""Voices: who makes the attempts of an arm, and which of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import accumulate
+
+from curation.images import ImageStore
+from curation.job import check_model
+from curation.recipes.models import Model, Teacher
+from curation.recipes.recipe import Arm, Recipe
+from curation.rollouts.sampler import Sampler
+from schemas import Author
+from schemas.rollout import TEACHING
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """A model that makes attempts of an arm, and how it is asked."""
+
+    model: Model
+    sampler: Sampler
+
+    @property
+    def name(self) -> str:
+        """What budgets call it."""
+        return self.model.name if isinstance(self.model, Teacher) else "policy"
+
+    @property
+    def part(self) -> str:
+        """The stage that its rollouts are written under, with settings of its own."""
+        arm = self.sampler.arm
+        return arm if self.name in ("policy", "teacher") else f"{arm}_{self.name}"
+
+    @property
+    def author(self) -> Author | None:
+        """Null for the policy, whose rollouts measure."""
+        if not isinstance(self.model, Teacher):
+            return None
+        model = self.model
+        return Author(model.name, self.sampler.model, model.endpoint, model.terms)
+
+    @property
+    def share(self) -> float:
+        return self.model.share if isinstance(self.model, Teacher) else 1.0
+
+    def kept(self, store: ImageStore) -> Voice:
+        """The same with the pictures of its examples in the run's store."""
+        wording = self.sampler.wording.kept(store)
+        return replace(self, sampler=replace(self.sampler, wording=wording))
+
+
+def voices_of(recipe: Recipe, name: str) -> list[Voice]:
+    """Who makes the attempts of an arm: the policy, or the teachers.
+
+    Raises:
+        ServerError: a server does not answer, or serves another model.
+        RecipeError: a file of a teacher's prompt cannot be read.
+    """
+    arm = arm_of(recipe, name)
+    models: Sequence[Model] = recipe.teachers if name in TEACHING else [recipe.policy]
+    return [Voice(m, Sampler.of(name, arm, m, check_model(m), recipe)) for m in models]
+
+
+def arm_of(recipe: Recipe, name: str) -> Arm:
+    """An arm of the recipe."""
+    if name in TEACHING:
+        assert recipe.teach is not None, "the pipeline teaches only where the recipe says so"
+        return recipe.teach.arm(name)
+    arm: Arm | None = getattr(recipe.arms, name)
+    assert arm is not None, "the pipeline runs only the arms of the recipe"
+    return arm
+
+
+def attempts_sql(voices: Sequence[Voice], samples: str, n: int) -> str:
+    """SQL: n attempts at every sample, each with its speaker and its rollout id.
+
+    A hash of sample and attempt draws the speaker, so that another run asks the same one; when
+    shares change, only as many attempts as must change hands do. Each id holds the settings of who
+    made it: what a teacher has written stays, whoever would be asked today.
+    """
+    arm = voices[0].sampler.arm
+    return f"""
+        SELECT sample_id, attempt, {_case(voices, [voice.name for voice in voices])} AS speaker,
+               sha256(concat_ws('/', sample_id, '{arm}',
+                                {_case(voices, [voice.sampler.mark for voice in voices])},
+                                attempt)) AS rollout_id
+        FROM (
+            SELECT sample_id, attempt,
+                   ('0x' || sha256(concat_ws('/', 'speaker', sample_id, attempt))[:8])::UBIGINT
+                       / 4294967296.0 AS draw
+            FROM ({samples}) CROSS JOIN range({n}) AS attempts(attempt)
+        )
+    """
+
+
+def _case(voices: Sequence[Voice], values: Sequence[str]) -> str:
+    """SQL: each voice's value over its share of `draw`."""
+    *some, last = values
+    bounds = accumulate(voice.share for voice in voices)
+    cases = zip(bounds, some, strict=False)  # the last voice has the rest
+    whens = [f"WHEN draw < {bound!r} THEN '{value}'" for bound, value in cases]
+    return f"CASE {' '.join(whens)} ELSE '{last}' END" if whens else f"'{last}'"
