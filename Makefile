@@ -14,7 +14,7 @@ help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
 run: setup ## run both flows on real samples with the embedded model, into runs/demo
-	@PREFECT_SERVER_ANALYTICS_ENABLED=false .venv/bin/python -m flows.full flows/recipes/demo.toml runs/demo
+	@PREFECT_SERVER_ANALYTICS_ENABLED=false .venv/bin/python -m flows.curate_and_synthesize flows/recipes/demo.toml runs/demo
 	@.venv/bin/toolsight funnel runs/demo
 
 test: setup .venv/.torch ## run all tests, the ones with a real vLLM server too

@@ -7,7 +7,7 @@ import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
-from curation.pipeline import check_models, check_tools, curate_steps, synthesize_steps
+from curation.pipeline import all_steps, check_models, check_tools
 from curation.recipes.file import load_recipe
 from curation.recipes.recipe import Source
 from curation.rollouts.sampler import Sampler
@@ -37,8 +37,7 @@ def check_recipe(path: Path) -> Iterator[str]:
     yield from check_tools(recipe)
     if recipe.sandbox.backend == "remote":
         yield f"sandbox: {asyncio.run(check_nodes(recipe.sandbox))}"
-    steps = [*curate_steps(recipe), *synthesize_steps(recipe)]
-    yield f"stages: {', '.join(step.name for step in steps)}"
+    yield f"stages: {', '.join(step.name for step in all_steps(recipe))}"
     asked = next((row for row in rows.values() if isinstance(row, RawSample)), _STAND_IN)
     for name in [*recipe.arms.run(), *(TEACHING[:1] if recipe.teach else ())]:
         for voice in voices_of(recipe, name):

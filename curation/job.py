@@ -12,7 +12,7 @@ from typing import Any
 import duckdb
 
 from curation.budget import SPENT, Budget
-from curation.errors import RunError, ServerError, ToolsightError
+from curation.errors import RunError, ServerError, StaleSettingsError, ToolsightError
 from curation.manifest import Exported, note_stop
 from curation.models import ManagedServer, ModelClient, api_key_from, embedded_model
 from curation.progress import Reporter, Silent
@@ -62,14 +62,14 @@ class Job:
         ends the session early is written to the manifest.
 
         Raises:
-            RunError: another process is writing to the run, or the disk is full.
+            RunError: another process is writing to the run, another version wrote it, or the disk
+                is full.
         """
         with run.writing(), ExitStack() as stack:
             job = cls(recipe, run, reporter or Silent(), _stack=stack)
             stack.callback(job.budget.keep)
             try:
-                with _room(run):
-                    write_text(run.recipe_path, resolved(recipe))
+                with _room(run), _kept_beside(run, recipe):
                     yield job
             except ToolsightError as error:
                 with suppress(OSError):
@@ -121,6 +121,19 @@ class Job:
             self.reporter.say(f"starting vLLM for {server.served_name} (log: {server.log})")
             self._servers[served] = self._stack.enter_context(server)
         return self._servers[served]
+
+
+@contextmanager
+def _kept_beside(run: Run, recipe: Recipe) -> Iterator[None]:
+    """The resolved recipe beside the rows; when the rows refuse it, the one before comes back."""
+    before = run.recipe_path.read_text(encoding="utf-8") if run.recipe_path.exists() else None
+    write_text(run.recipe_path, resolved(recipe))
+    try:
+        yield
+    except StaleSettingsError:
+        if before is not None:
+            write_text(run.recipe_path, before)
+        raise
 
 
 def client_of(model: Model, *, tell: Callable[[str], None] = lambda sentence: None) -> ModelClient:

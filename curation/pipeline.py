@@ -49,6 +49,7 @@ class Step:
 
     name: str
     work: Callable[[Job], Count]
+    asks_models: bool = False
     after_cap: bool = False
     """Whether it makes the best of what is there when a cap stopped a step before it."""
 
@@ -62,18 +63,22 @@ def curate_steps(recipe: Recipe) -> list[Step]:
         Step("measure", measure),
         Step("duplicates", find_duplicates),
         Step("screen", screen),
-        *_attempts(["direct"]),
-        *_attempts([name for name in arms if name not in selected]),
-        *_attempts(selected),
+        *_attempts(recipe, ["direct"]),
+        *_attempts(recipe, [name for name in arms if name not in selected]),
+        *_attempts(recipe, selected),
         Step("decide", decide),
         *_exports(recipe, "rl"),
     ]
 
 
-def _attempts(arms: list[str]) -> list[Step]:
+def _attempts(recipe: Recipe, arms: list[str]) -> list[Step]:
     """Arms that need nothing of each other, and the counts that the next ones need."""
-    rolls = [Step(name, partial(roll, name=name)) for name in arms]
-    return [*rolls, Step("grade", grade), Step("benefit", benefit)] if arms else []
+    rolls = [Step(name, partial(roll, name=name), asks_models=True) for name in arms]
+    return [*rolls, _grading(recipe), Step("benefit", benefit)] if arms else []
+
+
+def _grading(recipe: Recipe) -> Step:
+    return Step("grade", grade, asks_models=recipe.judge is not None)
 
 
 def synthesize_steps(recipe: Recipe) -> list[Step]:
@@ -82,14 +87,19 @@ def synthesize_steps(recipe: Recipe) -> list[Step]:
         return []
     guided = partial(roll, name="guided")
     return [
-        Step("teacher", partial(roll, name="teacher")),
-        *([Step("guided", guided, after_cap=True)] if recipe.teach.guided else []),
-        Step("grade", grade, after_cap=True),
+        Step("teacher", partial(roll, name="teacher"), asks_models=True),
+        *([Step("guided", guided, True, after_cap=True)] if recipe.teach.guided else []),
+        replace(_grading(recipe), after_cap=True),
         Step("verify", verify, after_cap=True),
-        *([Step("support", support, after_cap=True)] if recipe.teach.support else []),
+        *([Step("support", support, True, after_cap=True)] if recipe.teach.support else []),
         Step("compose", compose, after_cap=True),
         *_exports(recipe, "sft", "dpo"),
     ]
+
+
+def all_steps(recipe: Recipe) -> list[Step]:
+    """From raw rows to both."""
+    return [*curate_steps(recipe), *synthesize_steps(recipe)]
 
 
 def under_cap(job: Job, steps: Iterable[Step]) -> Iterator[Step]:
@@ -178,9 +188,8 @@ def run_recipe(
     with Job.open(recipe, run, reporter) as job:
         if retry_quarantined:
             run.retry_quarantined()
-        for steps in (curate_steps(recipe), synthesize_steps(recipe)):
-            for step in under_cap(job, steps):
-                perform(job, step)
+        for step in under_cap(job, all_steps(recipe)):
+            perform(job, step)
         finish(job)
     return read_funnel(run)
 

@@ -107,10 +107,15 @@ class Run:
         """Hold the folder's lock, which the kernel releases when the process ends in any way.
 
         Raises:
-            RunError: another process is writing.
+            RunError: another process is writing, another version wrote the folder, or nobody may.
         """
-        self.path.mkdir(parents=True, exist_ok=True)
-        handle = os.open(self.path / ".lock", os.O_CREAT | os.O_RDWR, 0o644)
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            handle = os.open(self.path / ".lock", os.O_CREAT | os.O_RDWR, 0o644)
+        except OSError as error:
+            raise RunError(
+                f"{self.path} cannot be written as a run folder: {error.strerror}: name another one"
+            ) from None
         try:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -119,10 +124,15 @@ class Run:
                     f"another process is writing to {self.path}: wait for it, or use another"
                     " run folder"
                 ) from None
+            self._check_schemas()  # A folder of another version is left as it is.
             self._sweep()
             yield
         finally:
             os.close(handle)
+
+    def _check_schemas(self) -> None:
+        for name in RECORDS:
+            self.table(name).check_schema()
 
     def _sweep(self) -> None:
         for name in RECORDS:

@@ -5,26 +5,28 @@ python -m flows.synthesize flows/recipes/demo.toml runs/demo
 
 from __future__ import annotations
 
-import sys
+from typing import Any
 
 from prefect import flow
+from prefect.states import State
 
 from curation.pipeline import synthesize_steps
-from flows.tasks import load, open_job, run_folder, run_stages
+from flows.work import main, work
 
 
 @flow(name="synthesize", log_prints=True)
-def synthesize(recipe: str, run: str | None = None) -> None:
+def synthesize(
+    recipe: str, run: str | None = None, gpu_slots: str | None = None
+) -> State[Any] | None:
     """Let the teacher solve what the policy cannot, verify it, and export the SFT targets.
 
     Args:
         recipe: path of a recipe file.
         run: path of the run folder; by default runs/<recipe's name>.
+        gpu_slots: a global concurrency limit; every stage that asks a model takes one of its slots.
     """
-    loaded = load(recipe)
-    with open_job(loaded, run_folder(recipe, run)) as job:
-        run_stages(job, synthesize_steps(loaded))
+    return work(recipe, run, synthesize_steps, gpu_slots=gpu_slots)
 
 
 if __name__ == "__main__":
-    synthesize(*sys.argv[1:])
+    main(synthesize)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from curation.cli import runs, sandbox, search, training_data
+from curation.cli import recipe, runs, sandbox, search, training_data
 
 app = typer.Typer(
     help="Curate visual question answering data for agentic vision-language models.",
@@ -13,6 +13,7 @@ app = typer.Typer(
     add_completion=False,
 )
 for command in (
+    recipe.recipe,
     runs.check,
     runs.run,
     runs.funnel,

@@ -28,16 +28,20 @@ class ExportSettings:
     processor: str | None = None
     """Folder of the model's processor, for exact token counts instead of an estimate."""
     min_side: int = MIN_SIDE
+    """Pixels of an image's shorter side; rows with a smaller image are left out."""
     max_pixels: int | None = None
-    """Rows with an image beyond these two are left out; images are never resized."""
+    """Of an image; rows with a larger one are left out, and images are never resized."""
     val_share: float = 0.0
     """About this share of the rows becomes the split `val`; rows that share an image stay
     together."""
     seed: int = 0
     """Decides the order of the rows and who goes to `val`."""
     shard_bytes: int = MAX_SHARD_BYTES
+    """At which the next shard begins."""
     group_rows: int = 32
+    """The most of a Parquet row group."""
     group_bytes: int = MAX_GROUP_BYTES
+    """The most of a Parquet row group."""
 
     def __post_init__(self) -> None:
         """Raises ValueError for values that no export can have."""

@@ -18,6 +18,25 @@ _WITH_TOOLS = ("tools", "schema_only", "placebo")
 _ARMS = ("direct", "text_only", "oracle_crop", *_WITH_TOOLS)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Confirm:
+    """Fresh attempts at what the first ones selected."""
+
+    n: int = 16
+    """Attempts with tools, and as many without. From 16 on, what a person would call a benefit is
+    mostly seen."""
+    scope: str = "selected"
+    """Which samples, as for any arm."""
+
+
+ARM_TABLES: dict[str, type[Arm] | type[Confirm]] = {
+    **dict.fromkeys(_ARMS, Arm),
+    "placebo": Placebo,
+    "confirm": Confirm,
+}
+"""Every table of `[arms]` and the record that it is bound to."""
+
+
 def read_arms(tables: Mapping[str, Any]) -> Arms:
     """The arms of a recipe from its `[arms.*]` tables.
 
@@ -27,8 +46,8 @@ def read_arms(tables: Mapping[str, Any]) -> Arms:
     """
     tables = {"direct": {}, **tables}
     for name, table in tables.items():
-        if name not in (*_ARMS, "confirm"):
-            raise unknown("arm", name, (*_ARMS, "confirm"), "arms")
+        if name not in ARM_TABLES:
+            raise unknown("arm", name, ARM_TABLES, "arms")
         if not isinstance(table, Mapping):
             raise RecipeError(f"arms.{name}: write it as a table, [arms.{name}]")
         if name in ("schema_only", "placebo", "confirm") and "tools" not in tables:
@@ -60,19 +79,10 @@ def _arm(name: str, table: Mapping[str, Any]) -> Arm:
     return arm
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Confirm:
-    """Fresh attempts at what the first ones selected."""
-
-    n: int = 16
-    """From 16 attempts an arm on, what a person would call a benefit is mostly seen."""
-    scope: str = "selected"
-
-
 def _confirm(tables: Mapping[str, Any], arms: Mapping[str, Arm]) -> dict[str, Arm]:
     if "confirm" not in tables:
         return {}
-    own = bind(_Confirm, tables["confirm"], "arms.confirm")
+    own = bind(Confirm, tables["confirm"], "arms.confirm")
     try:
         return {
             f"confirm_{name}": replace(arms[name], n=own.n, scope=own.scope, curtail=False)

@@ -47,26 +47,43 @@ TOOLS = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _File:
+class File:
     """The top level of the TOML file."""
 
     sources: tuple[Mapping[str, Any], ...]
+    """Where samples come from; at least one."""
     policy: Mapping[str, Any]
+    """The model for which difficulty and benefit are measured."""
     decide: Mapping[str, Any]
+    """Which samples are kept, and for what: a preset and its bounds."""
     seed: int = 0
+    """Every attempt's own seed is derived from it."""
     drop_duplicates: bool = True
+    """Drop samples that ask the same about the same picture, however it was encoded."""
     max_failed_share: float = 0.5
+    """A stage of whose rows a larger share fails is given up."""
     filters: tuple[Mapping[str, Any], ...] = ()
+    """What a sample must pass before a model is asked about it."""
     teacher: Mapping[str, Any] | None = None
+    """Who writes the trajectories; by default the policy."""
     teachers: tuple[Mapping[str, Any], ...] = ()
+    """Several who share the attempts; in place of `teacher`."""
     budget: Mapping[str, Any] = field(default_factory=dict)
+    """The most that all models of the run may cost together."""
     judge: Mapping[str, Any] | None = None
+    """Who is asked where the rules of a grader cannot decide; by default nobody."""
     graders: Mapping[str, Any] = field(default_factory=dict)
+    """The grader of a kind of answer; by default the kind's own."""
     arms: Mapping[str, Any] = field(default_factory=dict)
+    """The ways in which samples are attempted; an arm without a table is not run, but `direct`."""
     teach: Mapping[str, Any] | None = None
+    """How trajectories are made and chosen; without the table there are none."""
     tools: tuple[Mapping[str, Any], ...] = ()
+    """What models may call beside what their dialect has by itself."""
     sandbox: Mapping[str, Any] = field(default_factory=dict)
+    """Where code that a model wrote runs, and the limits of a session."""
     exports: tuple[Mapping[str, Any], ...] = ()
+    """The trainers for whom shards are written."""
 
     def __post_init__(self) -> None:
         if not self.sources:
@@ -94,7 +111,7 @@ def parse_recipe(text: str, name: str) -> Recipe:
         top = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise RecipeError(f"the recipe {name} is no valid TOML: {error}") from None
-    file = bind(_File, top, name)
+    file = bind(File, top, name)
     policy = bind(Model, file.policy, "policy")
     arms = read_arms(file.arms)
     teach = bind(Teach, file.teach, "teach") if file.teach is not None else None
@@ -273,14 +290,14 @@ def _table(header: str, values: Mapping[str, Any]) -> list[str]:
 
 
 def _line(key: str, value: Any) -> str:
-    return f"{key} = {_toml(value)}"
+    return f"{key} = {toml_value(value)}"
 
 
-def _toml(value: Any) -> str:
+def toml_value(value: Any) -> str:
     """A value as TOML writes it; JSON's text and numbers are TOML's."""
     if isinstance(value, Mapping):
-        said = (f"{_toml(k)} = {_toml(v)}" for k, v in value.items() if v is not None)
+        said = (f"{toml_value(k)} = {toml_value(v)}" for k, v in value.items() if v is not None)
         return "{ " + ", ".join(said) + " }"
     if isinstance(value, list | tuple):
-        return "[" + ", ".join(_toml(item) for item in value) + "]"
+        return "[" + ", ".join(toml_value(item) for item in value) + "]"
     return json.dumps(value, ensure_ascii=False)

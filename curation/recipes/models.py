@@ -21,10 +21,13 @@ class Model:
     """An endpoint and how it is sampled; exactly one of url, urls, serve, embedded."""
 
     url: str | None = None
+    """A server that already runs, such as `http://gpu-1:8000/v1`."""
     urls: tuple[str, ...] = ()
+    """Several that serve the same model."""
     serve: str | None = None
     """A model path or hub id; a vLLM server is started for it on this machine."""
     serve_arguments: tuple[str, ...] = ()
+    """Arguments of that server, as `vllm serve` takes them."""
     embedded: bool = False
     """The small demonstration model that ships with the package."""
     model: str | None = None
@@ -32,8 +35,11 @@ class Model:
     api_key_env: str | None = None
     """Environment variable that holds the key: keys do not belong into recipes."""
     temperature: float = 1.0
+    """At which attempts are sampled; 0 takes the likeliest token."""
     top_p: float = 1.0
+    """Share of the probability from which tokens are sampled."""
     max_tokens: int = 512
+    """The most that one reply may have."""
     max_in_flight: int = 64
     """Requests at a time, each for all attempts of an arm; a wave of fewer counts as its share."""
     timeout: float = 120.0
@@ -45,6 +51,7 @@ class Model:
     patience: float = 180.0
     """Seconds without any answer after which the run is given up; what is done is kept."""
     min_pixels: int | None = None
+    """As `max_pixels`, from below."""
     max_pixels: int | None = None
     """Pixel budget of an image, as the trainer's processor has it; a request asks vLLM for it.
     Null leaves it to the server."""
@@ -97,6 +104,7 @@ class JudgeModel(Model):
     """A model that is asked where the rules of a grader cannot decide, and how its word counts."""
 
     temperature: float = 0.7
+    """At which judgements are sampled, so that they can differ."""
     attempts: int = 3
     """Judgements of one answer."""
     agreement: float = 1.0

@@ -81,6 +81,7 @@ class DeepEyes:
     fine_grained: tuple[str, ...] = ("perception",)
     """Categories to which the crop rule applies; the paper leaves charts and reasoning alone."""
     min_oracle_right: int = 1
+    """Fewer right attempts on the ground-truth crop are too hard."""
 
     def __post_init__(self) -> None:
         if self.min_right < 0 or self.min_oracle_right < 1:
@@ -123,7 +124,9 @@ class DeepEyesV2:
     """
 
     max_direct_right: int = 2
+    """More right direct attempts are too easy."""
     min_tools_right: int = 1
+    """As many right attempts with tools send a sample to RL, fewer to the cold start."""
 
     def __post_init__(self) -> None:
         if self.max_direct_right < 0 or self.min_tools_right < 1:
@@ -158,6 +161,7 @@ class Toolsight(DeepEyesV2):
     """
 
     min_benefit: float = 0.0
+    """Difference of the pass rates above which the interval of the benefit must lie."""
 
     def __post_init__(self) -> None:
         DeepEyesV2.__post_init__(self)
@@ -201,6 +205,7 @@ class Screen:
     easy: float = 0.95
     """... and from this on dropped; `highest = easy = 1` leaves the upper bound out."""
     error: float = 0.05
+    """Share of the samples at one rate that may get a wrong verdict."""
 
     def needs(self) -> tuple[str, ...]:
         return ("direct",)

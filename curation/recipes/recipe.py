@@ -53,16 +53,21 @@ class Arm:
     """Attempts at every sample in one way."""
 
     n: int = 8
+    """Attempts at a sample."""
     dialect: str = "direct"
+    """The grammar of tool calls and the prompt that goes with it."""
     max_turns: int = 6
+    """Replies of one attempt, each but the last a tool call."""
     max_images: int = MAX_IMAGES
     """In a conversation, the question's among them."""
     max_response_tokens: int = MAX_RESPONSE_TOKENS
     """Replies and observations together, as the server counts them."""
     max_tokens: int | None = None
-    """Overrides the model's, a turn; the next two override it too."""
+    """The most that one turn may have; by default the model's."""
     temperature: float | None = None
+    """By default the model's."""
     top_p: float | None = None
+    """By default the model's."""
     scope: str = "undecided"
     """`undecided`: samples that the direct attempts do not drop; `selected`: those of them that
     the preset would send to RL; `all`: every screened sample."""
@@ -98,7 +103,7 @@ class Placebo(Arm):
     """Attempts whose tools run for real, but the model sees something else instead."""
 
     kind: str = "blank"
-    """One of `curation.rollouts.placebo.KINDS`."""
+    """What the model sees instead: `blank`, `original`, `random_crop` or `empty`."""
 
     def __post_init__(self) -> None:
         Arm.__post_init__(self)
@@ -139,6 +144,7 @@ class Teach:
     """How a teacher's trajectories are made and chosen."""
 
     attempts: int = 4
+    """Rollouts of a sample."""
     verified: int = 0
     """End the attempts at a sample with this many that could become trajectories (rejection
     sampling): what is kept is what all attempts would have kept first. 0 makes all of them."""
@@ -148,10 +154,15 @@ class Teach:
     plans: tuple[str, ...] = tuple(PLANS)
     """What guided attempts take turns with; a plan that does not suit a sample is passed over."""
     dialect: str = "deepeyes-v2"
+    """The grammar of tool calls that trajectories are written in."""
     max_turns: int = 6
+    """Replies of one rollout, each but the last a tool call."""
     max_images: int = MAX_IMAGES
+    """In a conversation, the question's among them."""
     max_response_tokens: int = MAX_RESPONSE_TOKENS
+    """Replies and observations together, as the server counts them."""
     max_tokens: int | None = None
+    """The most that one turn may have; by default the teacher's."""
     rl_share: float = 0.0
     """Share of the RL samples that the teacher solves too, besides every cold-start sample."""
     per_sample: int = 1
@@ -159,6 +170,7 @@ class Teach:
     choose: str = "shortest"
     """`shortest` first, or `diverse`: one of every number of tool calls before a second one."""
     min_tool_calls: int = 1
+    """The fewest of a trajectory."""
     direct_share: float = 0.0
     """Share of trajectories in which the teacher answered without a tool, against blind calls."""
     error_turns: str = "drop"

@@ -68,7 +68,7 @@ def _convert(value: Any, hint: Any, where: str) -> Any:
         return bind(typing.cast(type, expected), value, where)
     if type(value) is not expected and not (expected is Mapping and isinstance(value, dict)):
         raise RecipeError(
-            f"{where}: {value!r} is a {_toml(type(value))}, but {_toml(expected)} is wanted"
+            f"{where}: {value!r} is a {toml_type(type(value))}, but {toml_type(expected)} is wanted"
         )
     return value
 
@@ -85,7 +85,8 @@ _TOML_NAMES: dict[Any, str] = {
 }
 
 
-def _toml(kind: Any) -> str:
+def toml_type(kind: Any) -> str:
+    """A type in the words of TOML."""
     return _TOML_NAMES.get(kind, getattr(kind, "__name__", str(kind)))
 
 

@@ -119,11 +119,10 @@ class Conversation:
         self.steps[-1] = step
         self.messages += [Message("assistant", step.turn.text), Message("user", call.text)]
         self.images += images
+        shown = len(self.images) - len(self.sampler.wording.images)
         if step.lost:
             self.stop("tool_lost", call.error)
-        elif (
-            shown := len(self.images) - len(self.sampler.wording.images)
-        ) > self.sampler.max_images:
+        elif shown > self.sampler.max_images:
             self.stop("max_images", f"{shown} images")
 
     def rollout(self, seconds: float, author: Author | None) -> Rollout:

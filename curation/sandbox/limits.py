@@ -21,8 +21,11 @@ class Limits:
     disk: int = 64 * MIB
     """Bytes of files; they live in memory and come on top of `memory`."""
     inodes: int = 4096
+    """Files and folders of a session."""
     open_files: int = 128
+    """Open at a time."""
     threads: int = 64
+    """Of a session, at a time."""
     code: int = 1_000_000
     """Characters of a cell's code."""
     text: int = 20_000

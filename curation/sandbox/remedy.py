@@ -30,8 +30,8 @@ def _advice(reason: str, root: Path) -> str:
         return (
             "let the container make namespaces and mounts: `docker run --security-opt "
             "seccomp=unconfined --security-opt apparmor=unconfined --security-opt "
-            "systempaths=unconfined` (Kubernetes: `seccompProfile`, `appArmorProfile` and "
-            "`procMount` Unconfined)"
+            "systempaths=unconfined` (Kubernetes: `seccompProfile` and `appArmorProfile` "
+            "Unconfined, `procMount` Unmasked)"
         )
     return "check that `bwrap --unshare-all --ro-bind / / true` works for an ordinary user"
 

@@ -64,6 +64,12 @@ def charts(
 ) -> Iterator[RawSample]:
     """Bar, grouped, line and pie charts of 640 x 480 pixels, two questions each.
 
+    split: of the tables, so that none is in two
+    seed: another one draws other charts
+    limit: rows, a question each
+    questions_per_image: the most that ask about one chart
+    max_marks: the most bars, points or slices of a chart
+
     `small` is the share of charts of 320 x 240 pixels with few marks in large print. On the others
     `min_print` and `max_print` bound the size of the value labels in pixels (log-uniform).
     `clutter` is the share of charts with grid, caption and tinted ground.

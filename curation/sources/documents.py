@@ -34,6 +34,11 @@ def documents(
 ) -> Iterator[RawSample]:
     """Receipts, forms, tables, paragraphs and labels, two questions a page.
 
+    split: of the texts and names, so that none is in two
+    seed: another one draws other pages
+    limit: rows, a question each
+    questions_per_image: the most that ask about one page
+
     `labels` is the share of shelf labels; on the other pages `min_print` and `max_print` bound the
     size of the print in pixels (log-uniform).
     """

@@ -14,7 +14,10 @@ ORIGIN = "easy-vqa 1.0"
 
 
 def easy_vqa(*, split: str = "test", seed: int = 0, limit: int = 200) -> Iterator[RawSample]:
-    """The first `limit` questions of a split in an order shuffled by `seed`."""
+    """The first `limit` questions of a split in an order shuffled by `seed`.
+
+    split: `train` or `test`, as the package has them
+    """
     paths, rows = _load(split)
     order = random.Random(f"easy_vqa/{seed}").sample(range(len(rows)), len(rows))
     for index in itertools.islice(order, limit):

@@ -15,7 +15,13 @@ from curation.sources.base import Row
 from curation.sources.columns import read_rows
 from curation.sources.layout import Layout, make_layout
 from curation.sources.presets import get_preset
-from curation.sources.tabular import BATCH_ROWS, check_columns, number_rows, read_columns
+from curation.sources.tabular import (
+    BATCH_ROWS,
+    check_columns,
+    files_version,
+    number_rows,
+    read_columns,
+)
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
@@ -40,7 +46,14 @@ def hub(
     box_scale: str | None = None,
     max_answer_chars: int | None = None,
 ) -> Iterator[Row]:
-    """Rows of a split, read through `datasets.load_dataset`.
+    """Rows of a split, read through `datasets.load_dataset`; other settings as
+    for `curation.sources.tabular.parquet`.
+
+    split: such as `train`
+    revision: commit of the data set; another one later on has only new rows taken
+    name: the data set's configuration
+    streaming: read over the network instead of downloading first
+    data_dir, data_files, cache_dir: as `datasets.load_dataset` takes them
 
     `dataset` is a name on the hub or a local folder; a preset brings its own name, configuration,
     files and revision. On the hub the revision must be a commit, because branches and tags move;
@@ -82,6 +95,22 @@ def hub(
         "cache_dir": cache_dir,
     }
     return _rows(call, layout, image_root, license)
+
+
+def version_hub(
+    *,
+    dataset: str | None = None,
+    preset: str | None = None,
+    revision: str | None = None,
+    **_: object,
+) -> str:
+    """The commit that would be read, or for a local folder what changes with its files."""
+    known = get_preset(preset) if preset else None
+    wanted = dataset or (known.dataset if known else "")
+    if Path(wanted).is_dir():
+        return files_version(sorted(file for file in Path(wanted).rglob("*") if file.is_file()))
+    pinned = known.revision if known and wanted == known.dataset else None
+    return revision or pinned or ""
 
 
 def _check_revision(dataset: str, revision: str | None) -> None:

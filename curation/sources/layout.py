@@ -24,6 +24,7 @@ class Columns:
     """Names of the columns; `reward_model.ground_truth` and `prompt.-1.content` reach inside."""
 
     question: str = "question"
+    """The text that is asked."""
     answer: str = "answer"
     """A single text or number. Not read when `answers` is given."""
     answers: str | None = None
@@ -37,6 +38,7 @@ class Columns:
     id: str | None = None
     """Must be unique; rows are numbered without it."""
     category: str | None = None
+    """Such as perception, chart or document; rules can differ by it."""
     metadata: tuple[str, ...] = ()
     """Columns to keep as they are."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import hashlib
 import itertools
 import os
 from collections.abc import Iterator, Mapping
@@ -21,6 +22,7 @@ from curation.sources.presets import preset_layout
 
 BATCH_ROWS = 64
 """Rows in memory at once; an encoded image may have some megabytes."""
+PARQUET, JSON = (".parquet", ".pq"), (".jsonl", ".json", ".ndjson")
 _PAGE_BUFFER = 1 << 20
 _LOOK_AHEAD = 100
 
@@ -40,8 +42,14 @@ def parquet(
 ) -> Iterator[Row]:
     """Rows of the Parquet files at `path`: a file, a folder with all below it, or a glob.
 
-    `columns` maps roles (see `Columns`) to column names, `preset` names a known data set instead.
-    Image paths are relative to `image_root`, by default the folder of the file that names them.
+    columns: column names by role (see `Columns`)
+    preset: a known data set, whose columns need not be named
+    image_root: where image paths begin; by default the folder of the file that names them
+    category, license: of every row, unless a column or the preset says it
+    answer_kind: of every answer; by default `auto`, by the look of each
+    box_format: order of a box's numbers, by default `xyxy`
+    box_scale: what they count, by default `pixels`
+    max_answer_chars: longer answers are faults
 
     The first file that can be opened says which columns and types to expect. A later file with
     other types yields one `BadRow` that names both, and then every row that can be read all the
@@ -60,7 +68,7 @@ def parquet(
         box_scale=box_scale,
         max_answer_chars=max_answer_chars,
     )
-    files = find_files(path, (".parquet", ".pq"))
+    files = find_files(path, PARQUET)
     expected = _first_schema(files)
     check_columns(layout, expected[1].names, str(expected[0]))
     return _parquet_rows(files, expected, layout, image_root)
@@ -93,13 +101,32 @@ def jsonl(
         box_scale=box_scale,
         max_answer_chars=max_answer_chars,
     )
-    files = find_files(path, (".jsonl", ".json", ".ndjson"))
+    files = find_files(path, JSON)
     first = itertools.islice(json_rows(files[0], files[0].name), _LOOK_AHEAD)
     # In the order in which they appear, for the sentence that lists them.
     names = dict.fromkeys(name for row in first if not isinstance(row, BadRow) for name in row[1])
     if names:
         check_columns(layout, list(names), str(files[0]))
     return _json_rows(files, layout, image_root)
+
+
+def version_parquet(*, path: str, **_: object) -> str:
+    """Changes with the files at `path`; images that they name by path are not looked at."""
+    return files_version(find_files(path, PARQUET))
+
+
+def version_jsonl(*, path: str, **_: object) -> str:
+    """As for `parquet`."""
+    return files_version(find_files(path, JSON))
+
+
+def files_version(files: list[Path]) -> str:
+    """A hash of names, sizes and times of change: no file is opened for it."""
+    digest = hashlib.sha256()
+    for file in files:
+        status = file.stat()
+        digest.update(f"{file.absolute()}\0{status.st_size}\0{status.st_mtime_ns}\0".encode())
+    return digest.hexdigest()
 
 
 def find_files(path: str, suffixes: tuple[str, ...]) -> list[Path]:

@@ -2,16 +2,22 @@
 
 A source is read to its end once. When a run is killed before that, the source is read again, and
 rows that are known by their id are passed over before their images are looked at.
+
+A source that can change tells its version: beside `parquet` stands `version_parquet`, which takes
+the same settings. At another version the source is read again, and rows are known by what they
+say, since their ids may have moved: new ones are taken, and what is gone from the source stays.
 """
 
 from __future__ import annotations
 
 import itertools
+import json
 import math
+import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from curation.errors import SourceError, StaleSettingsError
 from curation.job import Job
@@ -27,23 +33,29 @@ from schemas import Image, Pull, Quarantined
 NAME = "ingest"
 _BATCH_ROWS = 1024
 _BATCH_BYTES = 64 * 2**20
+_VERSION, _REVISION = "@version", "revision"
+"""Among the settings of a pull: what the source said of its version, and the setting of a source
+that chooses one. They may change, the others shaped the rows."""
 _IMAGE_WRITERS = 16
 """Threads: every image is synced to the disk, and one sync at a time is most of an ingest."""
 
 
 def ingest(job: Job) -> Count:
-    """Read every source of the recipe that was not read to its end before.
+    """Read every source of the recipe that was not read to its end before, or has changed since.
 
     Raises:
         StaleSettingsError: a source was read with other settings, or is not in the recipe.
         SourceError: a source cannot be opened or breaks off.
     """
+    wanted = {source.name: _pull_of(source) for source in job.recipe.sources}
     pulls = _pulls(job.run)
-    _check_sources(job, pulls)
+    for name, written in pulls.items():
+        _check_source(job.run, name, written[-1], wanted.get(name))
     for source in job.recipe.sources:
-        prior = pulls.get(source.name)
-        if prior is None or prior.rows is None or prior.limit != source.limit:
-            _pull(job, source, prior)
+        before = pulls.get(source.name, [])
+        finished = before and before[-1].rows is not None
+        if not finished or replace(before[-1], rows=None) != wanted[source.name]:
+            _pull(job, source, wanted[source.name], before)
     for name in ("samples", "images_index", "quarantine", "pulls"):
         job.run.table(name).compact(NAME)
     return count_ingest(job.run)
@@ -51,64 +63,87 @@ def ingest(job: Job) -> Count:
 
 def count_ingest(run: Run) -> Count:
     """Rows that the sources gave, against the samples and the quarantine."""
-    pulled = sum(pull.rows or 0 for pull in _pulls(run).values())
+    pulled = sum(pulls[-1].rows or 0 for pulls in _pulls(run).values())
     kept = run.value("SELECT count(*) FROM samples")
     failed = run.value(f"SELECT count(*) FROM quarantine WHERE stage = '{NAME}'")
     return Count(NAME, pulled, kept, quarantined=failed).check()
 
 
-def _pulls(run: Run) -> dict[str, Pull]:
-    """The latest pull of every source: the one that asked for the most, finished before not."""
-    order = 'SELECT * FROM pulls ORDER BY "limit" NULLS LAST, rows NULLS FIRST'
-    return {row["source"]: Pull(**row) for row in query_rows(run, order)}
+def _pulls(run: Run) -> dict[str, list[Pull]]:
+    """The pulls of every source in the order in which they were written; a null number of rows
+    stands for one that was not finished."""
+    pulls: dict[str, list[Pull]] = {}
+    for row in query_rows(run, "FROM pulls"):
+        pulls.setdefault(row["source"], []).append(Pull(**row))
+    return pulls
 
 
-def _pull_of(source: Source, rows: int | None) -> Pull:
-    return Pull(source.name, source.use, to_json(dict(source.settings)), source.limit, rows)
+def _pull_of(source: Source) -> Pull:
+    """A pull of the source as it is now, not yet finished."""
+    version = source_version(source)
+    told = {} if version is None else {_VERSION: version}
+    settings = to_json({**source.settings, **told})
+    return Pull(source.name, source.use, settings, source.limit, rows=None)
 
 
-def _check_sources(job: Job, pulls: dict[str, Pull]) -> None:
-    named = {source.name: source for source in job.recipe.sources}
-    for name, pull in pulls.items():
-        if name not in named:
-            raise StaleSettingsError(
-                f"{job.run.path} holds samples of the source {name!r}, which the recipe does not"
-                " name: put it back, or use another run folder"
-            )
-        now = _pull_of(named[name], pull.rows)
-        if (pull.use, pull.settings) != (now.use, now.settings):
-            raise StaleSettingsError(
-                f"the source {name!r} was read with {pull.use} {pull.settings} and the recipe now"
-                f" says {now.use} {now.settings}: use another name or another run folder"
-            )
-        if _limit(now) < _limit(pull):
-            raise StaleSettingsError(
-                f"the source {name!r} was read with limit = {pull.limit} and the recipe now says"
-                f" {now.limit}: rows are never taken back, so use another run folder"
-            )
+def source_version(source: Source) -> str | None:
+    """What would change with the rows of a source; null where it is always the same."""
+    function = source.function
+    module = sys.modules[function.__module__]
+    versioned = getattr(module, f"version_{function.__name__}", None)
+    return None if versioned is None else str(versioned(**source.settings))
+
+
+def _shaping(pull: Pull) -> str:
+    """The settings of a pull but for those that say which version was read."""
+    settings = json.loads(pull.settings)
+    return to_json({k: v for k, v in settings.items() if k not in (_VERSION, _REVISION)})
+
+
+def _check_source(run: Run, name: str, pull: Pull, now: Pull | None) -> None:
+    """Whether what was pulled last may be gone on with as the recipe says now."""
+    if now is None:
+        raise StaleSettingsError(
+            f"{run.path} holds samples of the source {name!r}, which the recipe does not"
+            " name: put it back, or use another run folder"
+        )
+    if (pull.use, _shaping(pull)) != (now.use, _shaping(now)):
+        raise StaleSettingsError(
+            f"the source {name!r} was read with {pull.use} {_shaping(pull)} and the recipe now"
+            f" says {now.use} {_shaping(now)}: use another name or another run folder"
+        )
+    if _limit(now) < _limit(pull):
+        raise StaleSettingsError(
+            f"the source {name!r} was read with limit = {pull.limit} and the recipe now says"
+            f" {now.limit}: rows are never taken back, so use another run folder"
+        )
 
 
 def _limit(pull: Pull) -> float:
     return math.inf if pull.limit is None else pull.limit
 
 
-def _pull(job: Job, source: Source, started: Pull | None) -> None:
+def _pull(job: Job, source: Source, wanted: Pull, before: list[Pull]) -> None:
+    versions = {pull.settings for pull in before}
     pulls = job.run.table("pulls")
-    rows = 0
+    rows = new = 0
     with (
         Ledger.open(job.run, source.name) as ledger,
         job.reporter.stage(f"ingest {source.name}", source.limit, "rows") as meter,
     ):
-        intake = Intake(job.run, source.name, ledger)
+        intake = Intake(job.run, source.name, ledger, by_content=versions != {wanted.settings})
         for batch in _batches(open_source(source)):
-            if rows == 0 and started != _pull_of(source, None):
+            if rows == 0 and wanted not in before[-1:]:
                 # From here on the run holds rows that these settings made.
-                pulls.append(NAME, [_pull_of(source, None)], {})
-            intake.take(batch)
+                pulls.append(NAME, [wanted], {})
+            new += intake.take(batch)
             rows += len(batch)
             meter.advance(len(batch))
-    pulls.append(NAME, [_pull_of(source, rows)], {})
-    job.made += rows
+        gone = ledger.gone() if intake.by_content else 0
+    if versions - {wanted.settings}:
+        job.reporter.say(f"the source {source.name} has changed: {new} new rows, {gone} gone")
+    pulls.append(NAME, [replace(wanted, rows=rows + gone)], {})
+    job.made += new
 
 
 def open_source(source: Source) -> Iterator[Row]:
@@ -151,11 +186,15 @@ class Intake:
     run: Run
     source: str
     ledger: Ledger
+    by_content: bool = False
+    """Rows are known by what they say, and not by their id: the run holds none of this source, or
+    some that another version gave."""
 
-    def take(self, rows: list[Row]) -> None:
-        """Write what the run does not hold yet: images first, then what refers to them."""
+    def take(self, rows: list[Row]) -> int:
+        """Write what the run does not hold yet, images first, then what refers to them; and say
+        how many rows that were."""
         keys = self._keys(rows)
-        known = self.ledger.times("rows_known", keys)
+        known = {} if self.by_content else self.ledger.times("rows_known", keys)
         admitted: dict[str, Admitted] = {}
         failed: list[Quarantined] = []
         for key, row in zip(keys, rows, strict=True):
@@ -164,10 +203,16 @@ class Intake:
                     self._admit(key, row, admitted)
                 except RowError as error:
                     failed.append(self._failed(key, row, error))
+        for sample_id in self.ledger.take("samples_left", admitted) if self.by_content else ():
+            del admitted[sample_id]
         repeated = self.ledger.times("samples_known", admitted)
         failed += [self._repeat(admitted.pop(sample_id)) for sample_id in repeated]
+        if self.by_content:
+            held = self.ledger.take("failed_left", [row.key for row in failed])
+            failed = [row for row in failed if row.key not in held]
         self._store_images(admitted.values())
         self._write(admitted, failed)
+        return len(admitted) + len(failed)
 
     def _keys(self, rows: list[Row]) -> list[str]:
         """The rows' ids; an id that comes again is numbered, so that no row hides another."""

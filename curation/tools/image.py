@@ -32,6 +32,8 @@ def zoom(
 ) -> ToolResult:
     """Zoom in on a region of the image: crop it to a bounding box.
 
+    max_aspect: a box with one side longer than so many times the other is refused
+
     The box is clamped to the image. A side of `refused_side` pixels or less is refused, as v1
     does, so that its rule of growing boxes to 28 pixels about their centre only ever shows with
     a lower `refused_side`.

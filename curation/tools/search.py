@@ -42,9 +42,12 @@ async def search(
     """Search the web for text.
 
     engine: `corpus`, whose index lies in the folder `corpus`, or one of `curation.search.engines`
+    corpus: folder of an index, which `toolsight search build` makes
+    results: the most that are shown
     characters: of all passages together
     url, key_env: where the engine runs and the environment variable of its key, if not as usual
-    timeout, retries: seconds for one try of an engine, and tries after the first
+    timeout: seconds for one try of an engine
+    retries: tries after the first
 
     Args:
         query: What to look for, in a few words.
@@ -77,6 +80,9 @@ async def image_search(
 
     cache: JSON file of results by data id; its image paths are relative to `cache_images`, by
         default to its own folder
+    cache_images: folder in which they begin
+    radius: the most bits of 64 in which two looks may differ
+    results: the most that are shown
     image_set: file of images that are found by their look, within `radius` of 64 bits
     """
     look: Callable[[], Found]

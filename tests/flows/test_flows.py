@@ -1,26 +1,37 @@
-"""The Prefect layer: the same rows as without it, and deployments that point somewhere."""
+"""The Prefect layer: the same rows as without it, states that say what is wrong, and artifacts."""
 
 from __future__ import annotations
 
-import importlib.util
-from collections.abc import Iterator
+import json
+import urllib.request
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
-import yaml
-from prefect import Flow
-from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate
+from prefect.client.schemas.objects import State
+from prefect.settings import (
+    PREFECT_API_URL,
+    PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
+    temporary_settings,
+)
 from prefect.testing.utilities import prefect_test_harness
 
+from curation.errors import RecipeError
+from curation.manifest import Manifest, StageEntry
 from curation.runs import Run
+from flows.artifacts import artifact_key, cost_rows
 from flows.curate import curate
+from flows.curate_and_synthesize import curate_and_synthesize
 from flows.synthesize import synthesize
 from tests.curation.scene import reply, write_recipe
-from tests.scripted_server import ScriptedServer
-
-ROOT = Path(__file__).parents[2]
+from tests.flows.small import write_small
+from tests.scripted_server import Request, ScriptedServer
 
 pytestmark = [
+    pytest.mark.usefixtures("prefect"),
     # Prefect's own server leaves database connections to the garbage collector.
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
     pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SAWarning"),
@@ -35,7 +46,18 @@ def prefect() -> Iterator[None]:
         yield
 
 
-@pytest.mark.usefixtures("prefect")
+def state_of(recipe: Path, run: Run, **parameters: Any) -> State[Any]:
+    state: State[Any] = curate(str(recipe), str(run.path), return_state=True, **parameters)
+    return state
+
+
+def artifacts() -> dict[str, Any]:
+    """The latest artifact under each key."""
+    with get_client(sync_client=True) as client:
+        found = sorted(client.read_artifacts(), key=lambda artifact: artifact.created)
+    return {artifact.key: artifact.data for artifact in found}
+
+
 def test_curate_then_synthesize_make_rl_and_sft_shards(tmp_path: Path) -> None:
     run = Run(tmp_path / "run")
     with ScriptedServer(reply) as server:
@@ -46,24 +68,134 @@ def test_curate_then_synthesize_make_rl_and_sft_shards(tmp_path: Path) -> None:
         assert run.value("SELECT count(*) FROM trajectories") == 0
         synthesize(recipe, str(run.path))
         asked = server.count
-        curate(recipe, str(run.path))
+        curate_and_synthesize(recipe, str(run.path))
     assert server.count == asked
     assert run.value("SELECT count(*) FROM trajectories") > 0
     assert list(run.export_path("llamafactory").glob("*.parquet"))
     assert run.manifest_path.exists()
 
 
-DEPLOYMENTS = yaml.safe_load((ROOT / "flows" / "prefect.yaml").read_text())["deployments"]
+def test_artifacts_show_funnel_and_cost_under_keys_of_the_run_folder(tmp_path: Path) -> None:
+    run = Run(tmp_path / "My_Run.2")
+    with ScriptedServer(reply) as server:
+        curate(str(write_small(tmp_path, server.url)), str(run.path))
+    shown = artifacts()
+    funnel = {row["rows"]: row["all"] for row in json.loads(shown["funnel-my-run-2"])}
+    assert (funnel["in"], funnel["samples"]) == ("9", "9")
+    cost = {row["stage"]: row for row in json.loads(shown["cost-my-run-2"])}
+    assert cost["direct"]["prompt_tokens"] > 0
+    assert cost["text_only"]["rollouts"] == 18
+    assert cost["measure"].keys() == {"stage", "seconds"}
+    assert run.path.as_uri() in shown["run-my-run-2"]
+    assert artifact_key("funnel", Run(Path("/"))) == "funnel"
 
 
-@pytest.mark.parametrize("deployment", DEPLOYMENTS, ids=lambda deployment: deployment["name"])
-def test_deployments_name_a_flow_and_its_parameters(deployment: dict) -> None:
-    path, _, name = deployment["entrypoint"].partition(":")
-    spec = importlib.util.spec_from_file_location(name, ROOT / path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    flow = getattr(module, name)
-    assert isinstance(flow, Flow)
-    assert deployment["parameters"].keys() <= flow.parameters.properties.keys()
-    assert (ROOT / deployment["parameters"]["recipe"]).exists()
+@pytest.fixture
+def mistakes(tmp_path: Path) -> dict[str, tuple[Path, dict[str, Any], str]]:
+    """A recipe, parameters, and how the sentence goes about it."""
+    away = tmp_path / "away.toml"
+    away.write_text(write_small(tmp_path, "http://127.0.0.1:9/v1").read_text())
+    wrong = tmp_path / "wrong.toml"
+    wrong.write_text(away.read_text().replace("seed = 7", "sede = 7"))
+    return {
+        "no recipe": (tmp_path / "none.toml", {}, "none.toml cannot be read: No such file"),
+        "a wrong key": (wrong, {}, "there is no key 'sede': did you mean seed?"),
+        "a server that is down": (away, {}, "127.0.0.1:9"),
+    }
+
+
+@pytest.mark.parametrize("mistake", ["no recipe", "a wrong key", "a server that is down"])
+def test_a_mistake_is_the_message_of_the_state_and_leaves_nothing_behind(
+    tmp_path: Path,
+    mistake: str,
+    mistakes: dict[str, tuple[Path, dict[str, Any], str]],
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    recipe, parameters, sentence = mistakes[mistake]
+    run = Run(tmp_path / "run")
+    state = state_of(recipe, run, **parameters)
+    assert state.is_failed()
+    assert sentence in (state.message or "")
+    assert "Traceback" not in capfd.readouterr().err
+    assert not run.path.exists()
+
+
+def test_gpu_slots_that_nobody_made_are_told_before_anything_runs(tmp_path: Path) -> None:
+    run = Run(tmp_path / "run")
+    with ScriptedServer(reply) as server:
+        state = state_of(write_small(tmp_path, server.url), run, gpu_slots="nowhere")
+    assert state.is_failed()
+    assert "prefect global-concurrency-limit create nowhere --limit 1" in (state.message or "")
+    assert not run.path.exists()
+
+
+def test_a_slot_is_held_while_a_stage_asks_a_model(tmp_path: Path) -> None:
+    with get_client(sync_client=True) as client:
+        client.create_global_concurrency_limit(GlobalConcurrencyLimitCreate(name="gpu", limit=1))
+    limit = f"{PREFECT_API_URL.value()}/v2/concurrency_limits/gpu"
+    held: list[int] = []
+
+    def slots() -> int:
+        with urllib.request.urlopen(limit, timeout=60) as answer:
+            return int(json.load(answer)["active_slots"])
+
+    def watching(request: Request) -> Sequence[Any]:
+        held.append(slots())
+        return reply(request)  # type: ignore[return-value]
+
+    with ScriptedServer(watching) as server:
+        assert state_of(write_small(tmp_path, server.url), Run(tmp_path / "run"), gpu_slots="gpu")
+    assert set(held) == {1}
+    assert slots() == 0
+
+
+def test_a_refused_change_of_the_recipe_changes_nothing_and_the_next_run_works(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    run = Run(tmp_path / "run")
+    with ScriptedServer(reply) as server:
+        recipe = write_small(tmp_path, server.url)
+        assert state_of(recipe, run).is_completed()
+        asked, kept, text = server.count, run.recipe_path.read_text(), recipe.read_text()
+        recipe.write_text(text.replace("max_tokens = 64", "max_tokens = 32"))
+        state = state_of(recipe, run)
+        assert state.is_failed()
+        assert "max_tokens was 64 and is now 32" in (state.message or "")
+        assert "Traceback" not in capfd.readouterr().err
+        assert run.recipe_path.read_text() == kept
+        recipe.write_text(text)
+        assert state_of(recipe, run).is_completed()
+        assert server.count == asked
+
+
+def test_a_folder_of_another_version_is_left_as_it_is(tmp_path: Path) -> None:
+    run = Run(tmp_path / "run")
+    with ScriptedServer(reply) as server:
+        recipe = write_small(tmp_path, server.url)
+        assert state_of(recipe, run).is_completed()
+        for part in run.table("rollouts").parts():
+            part.path.write_bytes(run.table("pulls").parts()[0].path.read_bytes())
+        run.recipe_path.write_text("# as another version wrote it\n")
+        state = state_of(recipe, run)
+        assert state.is_failed()
+        assert "were written by another version of Toolsight" in (state.message or "")
+        assert run.recipe_path.read_text() == "# as another version wrote it\n"
+        assert state_of(recipe, Run(tmp_path / "another")).is_completed()
+
+
+def test_a_run_folder_that_cannot_be_one_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    with ScriptedServer(reply) as server:
+        state = state_of(write_small(tmp_path, server.url), Run(tmp_path / "file"))
+    assert state.is_failed()
+    assert "cannot be written as a run folder: File exists" in (state.message or "")
+
+
+def test_whoever_calls_a_flow_gets_the_error_itself(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match=r"none\.toml cannot be read"):
+        curate(str(tmp_path / "none.toml"))
+
+
+def test_a_stage_without_rollouts_has_only_its_seconds() -> None:
+    manifest = Manifest(stages={"measure": StageEntry(1, 1, 0, 0, 2.5)})
+    assert cost_rows(manifest) == [{"stage": "measure", "seconds": 2.5}]

@@ -13,8 +13,9 @@ from curation.dialects import get_dialect
 from curation.images import ImageStore, identify
 from curation.models import ModelClient
 from curation.rollouts.actions import Workbench
+from curation.rollouts.conversation import Unit
 from curation.rollouts.guided import GuidedRoller
-from curation.rollouts.loop import Roller, Unit
+from curation.rollouts.loop import Roller
 from curation.rollouts.sampler import Sampler
 from curation.sandbox import Limits, Sandbox
 from curation.tools import toolbox

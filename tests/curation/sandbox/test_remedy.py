@@ -40,7 +40,7 @@ APPARMOR = "bwrap: setting up uid map: Permission denied"
         (DOCKER, {".dockerenv": ""}, "--security-opt seccomp=unconfined"),
         (MASKED_PROC, {".dockerenv": ""}, "--security-opt systempaths=unconfined"),
         (DOCKER, {"run/.containerenv": ""}, "--security-opt apparmor=unconfined"),
-        (MASKED_PROC, {"var/run/secrets/kubernetes.io/token": ""}, "`procMount` Unconfined"),
+        (MASKED_PROC, {"var/run/secrets/kubernetes.io/token": ""}, "`procMount` Unmasked"),
         (DOCKER, {}, "check that `bwrap --unshare-all --ro-bind / / true` works"),
         ("", {}, "bubblewrap ended without a word; check"),
     ],

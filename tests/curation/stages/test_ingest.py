@@ -13,7 +13,7 @@ from curation.recipes.file import parse_recipe
 from curation.recipes.recipe import Recipe, Source
 from curation.runs import Run
 from curation.sources import BadRow, RawSample, Row
-from curation.stage import Count
+from curation.stage import Count, query_rows
 from curation.stages.ingest import ingest
 from schemas import Box
 from tests.curation.scene import picture, recipe_text, sum_sample
@@ -162,3 +162,86 @@ def test_quarantined_rows_are_tried_again_when_asked(tmp_path: Path) -> None:
     with run.writing():
         run.retry_quarantined()
     assert take(tmp_path, recipe_of(sum_sample(1), sum_sample(2))) == Count("ingest", 2, 2)
+
+
+class Versioned:
+    """A module with a source whose rows can be exchanged, and its version beside it."""
+
+    def __init__(self) -> None:
+        self.rows: tuple[Row, ...] = ()
+        self.version = ""
+        self.read = 0
+
+    def recipe(self, *rows: Row, version: str, **settings: Any) -> Recipe:
+        self.rows, self.version = rows, version
+        recipe = recipe_of(**settings)
+        source = dataclasses.replace(recipe.sources[0], function=changing)
+        return dataclasses.replace(recipe, sources=(source,))
+
+
+THE = Versioned()
+
+
+def changing(**settings: Any) -> Iterator[Row]:
+    THE.read += 1
+    yield from THE.rows
+
+
+def version_changing(**settings: Any) -> str:
+    return THE.version
+
+
+def test_a_source_of_the_same_version_is_not_read_again(tmp_path: Path) -> None:
+    take(tmp_path, THE.recipe(sum_sample(1), version="a"))
+    read = THE.read
+    assert take(tmp_path, THE.recipe(sum_sample(1), sum_sample(2), version="a")).kept == 1
+    assert THE.read == read
+
+
+def test_of_a_changed_source_only_new_rows_are_taken(tmp_path: Path) -> None:
+    bad, mended = sum_sample(4, answers=()), sum_sample(4)
+    take(tmp_path, THE.recipe(sum_sample(1), sum_sample(2), sum_sample(1), bad, version="a"))
+    # Row 2 has moved, row 3 is new and has the id that row 2 had, row 4 can be read now.
+    moved = sum_sample(2, origin_id="sum-9")
+    rows = (sum_sample(1), sum_sample(3, origin_id="sum-2"), moved, sum_sample(1), mended)
+    again = THE.recipe(*rows, version="b", revision="b")
+    with Job.open(again, Run(tmp_path)) as job:
+        # What is gone is the bad row, which stays in quarantine.
+        assert ingest(job) == Count("ingest", 6, 4, quarantined=2)
+        assert job.made == 2
+    samples = {row["origin_id"] for row in query_rows(Run(tmp_path), "FROM samples")}
+    assert samples == {"sum-1", "sum-2", "sum-4"}
+    assert set(quarantined(tmp_path)) == {"sum-1#2", "sum-4"}
+    read = THE.read
+    assert take(tmp_path, again).rows_in == 6
+    assert THE.read == read
+    # All of it is as it was at first: nothing is new, and nothing is taken back.
+    first = THE.recipe(sum_sample(1), sum_sample(2), sum_sample(1), bad, version="a")
+    assert take(tmp_path, first) == Count("ingest", 6, 4, quarantined=2)
+    assert THE.read == read + 1
+
+
+def test_a_changed_source_that_broke_off_is_taken_up_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("curation.stages.ingest._BATCH_ROWS", 2)
+    take(tmp_path, THE.recipe(sum_sample(1), version="a"))
+    many = [sum_sample(number) for number in range(2, 6)]
+    with pytest.raises(AttributeError):
+        take(tmp_path, THE.recipe(*many, None, version="b"))  # type: ignore[arg-type]
+    assert Run(tmp_path).value("SELECT count(*) FROM samples") == 5
+    # What is gone is sum 1, which stays.
+    assert take(tmp_path, THE.recipe(*many, version="b")) == Count("ingest", 5, 5)
+    # A version that was read in part does not pass for the one before it.
+    with pytest.raises(AttributeError):
+        take(tmp_path, THE.recipe(sum_sample(8), sum_sample(9), None, version="c"))  # type: ignore[arg-type]
+    assert take(tmp_path, THE.recipe(*many, version="b")) == Count("ingest", 7, 7)
+
+
+def test_quarantined_rows_are_tried_again_beside_rows_that_are_gone(tmp_path: Path) -> None:
+    take(tmp_path, THE.recipe(sum_sample(1), sum_sample(2, answers=()), version="a"))
+    take(tmp_path, THE.recipe(sum_sample(2, answers=()), version="b"))
+    run = Run(tmp_path)
+    with run.writing():
+        run.retry_quarantined()
+    assert take(tmp_path, THE.recipe(sum_sample(2), version="b")) == Count("ingest", 2, 2)

@@ -1,0 +1,61 @@
+"""What Prefect's pages show of a run: funnel, cost, and where to look further.
+
+Keys are stable: Prefect keeps the history of a run folder's funnel under one key, night by night.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from prefect.artifacts import create_link_artifact, create_table_artifact
+
+from curation.funnel import read_funnel
+from curation.manifest import Manifest, read_manifest
+from curation.runs import Run
+
+REPORT = "report.html"
+
+
+def artifact_key(kind: str, run: Run) -> str:
+    """`funnel-demo` for the run folder `runs/demo`; Prefect takes lower case, digits and dashes."""
+    name = re.sub(r"[^a-z0-9]+", "-", run.path.name.lower()).strip("-")
+    return f"{kind}-{name}" if name else kind
+
+
+def publish(run: Run) -> None:
+    """Leave the artifacts of a run of which every stage was done."""
+    header, *rows = read_funnel(run).cells()
+    create_table_artifact(
+        [dict(zip(header, row, strict=True)) for row in rows],
+        key=artifact_key("funnel", run),
+        description=f"What became of every row of {run.path}",
+    )
+    create_table_artifact(
+        cost_rows(read_manifest(run)),
+        key=artifact_key("cost", run),
+        description=f"What {run.path} has cost so far, stage by stage, over all its sessions",
+    )
+    report = run.path / REPORT
+    shown = report if report.exists() else run.path
+    create_link_artifact(
+        shown.resolve().as_uri(),
+        link_text=str(shown),
+        key=artifact_key("run", run),
+        description=f"On the machine that ran it; `toolsight funnel {run.path}` shows the shards",
+    )
+
+
+def cost_rows(manifest: Manifest) -> list[dict[str, Any]]:
+    """One row a stage: its seconds, and what its rollouts cost, as the manifest has it."""
+    return [
+        {"stage": name, "seconds": entry.seconds} | _figures(manifest.usage.get(name))
+        for name, entry in manifest.stages.items()
+    ]
+
+
+def _figures(usage: Any) -> Mapping[str, Any]:
+    """Every figure that the manifest keeps of a stage that asks a model; nothing of the others."""
+    return asdict(usage) if usage is not None else {}
