@@ -6,9 +6,11 @@ TORCH_CPU_INDEX ?=
 export TORCH_CPU_INDEX
 
 SYSTEM_PACKAGES := bubblewrap libseccomp2
+# Only the tests of the report need a browser.
+TEST_PACKAGES := chromium
 PIP := .venv/bin/python -m pip --disable-pip-version-check --no-input
 
-.PHONY: help run test test-trainers lint bench clean setup serve-env system-packages
+.PHONY: help run test test-trainers lint bench clean setup serve-env system-packages browser
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -17,7 +19,7 @@ run: setup ## run both flows on real samples with the embedded model, into runs/
 	@PREFECT_SERVER_ANALYTICS_ENABLED=false .venv/bin/python -m flows.curate_and_synthesize flows/recipes/demo.toml runs/demo
 	@.venv/bin/toolsight funnel runs/demo
 
-test: setup .venv/.torch ## run all tests, the ones with a real vLLM server too
+test: setup browser .venv/.torch ## run all tests, the ones with a real vLLM server too
 	.venv/bin/pytest
 
 test-trainers: run ## load exports with the trainers' own classes, in environments of their own
@@ -55,12 +57,24 @@ clean: ## remove environments, caches and the demonstration run
 	@$(PYTHON) -I curation/models/environment.py --torch .venv
 	@touch $@
 
+# $(call install,PACKAGES,WHAT NEEDS THEM)
+define install
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  echo "installing $(1) with apt-get"; \
+	  apt-get update -qq && apt-get install -qq -y --no-install-recommends $(1); \
+	else \
+	  echo "$(2) needs $(1): install it with your package manager."; exit 1; \
+	fi
+endef
+
 # The sandbox isolates code with bubblewrap and filters its system calls with libseccomp.
 system-packages:
 	@if command -v bwrap && ldconfig -p | grep -q 'libseccomp\.so\.2'; then exit 0; fi >/dev/null; \
-	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-	  echo "installing $(SYSTEM_PACKAGES) with apt-get"; \
-	  apt-get update -qq && apt-get install -qq -y --no-install-recommends $(SYSTEM_PACKAGES); \
-	else \
-	  echo "The sandbox needs $(SYSTEM_PACKAGES): install them with your package manager."; exit 1; \
-	fi
+	$(call install,$(SYSTEM_PACKAGES),The sandbox)
+
+# The report is looked at in a real browser; Playwright only drives it, and brings none of its own.
+browser:
+	@for name in chromium chromium-browser google-chrome; do \
+	  if command -v $$name >/dev/null; then exit 0; fi; \
+	done; \
+	$(call install,$(TEST_PACKAGES),The test of the report)

@@ -170,16 +170,16 @@ def _find(run: Run, db: duckdb.DuckDBPyConnection, sample: str) -> str:
         [sample],
     ).fetchall()
     if not ids:
-        ids = _quarantined(run, db, sample)
+        raise quarantined(db, sample) or RunError(
+            f"{run.path} holds no sample {sample!r}: `toolsight sql` lists samples.sample_id"
+        )
     if len(ids) > 1:
         raise RunError(f"several samples of {run.path} are called {sample!r}: write more of the id")
     found: str = ids[0][0]
     return found
 
 
-def _quarantined(run: Run, db: duckdb.DuckDBPyConnection, key: str) -> list[tuple[str]]:
-    """A row that never became a sample has its whole story in one sentence."""
-    rows = db.execute("SELECT message FROM quarantine WHERE key = $1", [key]).fetchall()
-    if rows:
-        raise RunError(f"in quarantine: {rows[0][0]}")
-    raise RunError(f"{run.path} holds no sample {key!r}: `toolsight sql` lists samples.sample_id")
+def quarantined(db: duckdb.DuckDBPyConnection, key: str) -> RunError | None:
+    """The whole story of a row that never became a sample, in one sentence; null of other rows."""
+    rows = db.execute("SELECT message FROM quarantine WHERE key = $1 LIMIT 1", [key]).fetchall()
+    return RunError(f"in quarantine: {rows[0][0]}") if rows else None

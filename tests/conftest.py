@@ -7,6 +7,12 @@ from collections.abc import Iterator
 import pytest
 
 from curation.models import ManagedServer, embedded_model
+from curation.pipeline import run_recipe
+from curation.progress import Silent
+from curation.recipes.file import parse_recipe
+from curation.runs import Run
+from tests.notebooks.world import recipe_text, reply
+from tests.scripted_server import ScriptedServer
 
 
 @pytest.fixture(scope="session")
@@ -22,3 +28,12 @@ def embedded_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Manage
         embedded_model(), media_root=media, max_model_len=4096, log=folder / "vllm.log"
     ) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A finished run with something of everything to look at; for reading only."""
+    made = Run(tmp_path_factory.mktemp("runs") / "world")
+    with ScriptedServer(reply) as server:
+        run_recipe(parse_recipe(recipe_text(server.url), "world"), made, Silent())
+    return made

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from curation.cli import recipe, runs, sandbox, search, training_data
+from curation.cli import look, recipe, runs, sandbox, search, training_data
 
 app = typer.Typer(
     help="Curate visual question answering data for agentic vision-language models.",
@@ -18,6 +18,9 @@ for command in (
     runs.run,
     runs.funnel,
     runs.rules,
+    look.report,
+    look.show,
+    look.diff,
     runs.why,
     runs.sql,
     runs.grade,

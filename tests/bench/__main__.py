@@ -15,6 +15,7 @@ from tests.bench import (
     export,
     grade,
     inflight,
+    report,
     sandbox,
     scale,
     search,
@@ -37,6 +38,7 @@ BENCHES = {
         search,
         verify,
         export,
+        report,
     )
 }
 """A benchmark is a module with its options, and a `measure` that takes them."""

@@ -24,6 +24,9 @@ CHARTS, SUMS = 12, 10
 REFUSED = "What is 3 plus"
 """Requests with these words fail."""
 
+HOSTILE = "</script><img src=x onerror=alert(1)><script>alert('$1 and $2')</script>"
+"""A question that does harm wherever it is taken for markup."""
+
 EASY = {3, 7}
 """Charts that are read without tools."""
 UNSOLVED, HARMED = {1, 6}, {4}
@@ -52,9 +55,7 @@ def sums(*, limit: int = SUMS) -> Iterator[RawSample]:
     yield scene.sum_sample(limit - 3, answers=())
     yield scene.sum_sample(limit - 2, images=(scene.picture(0, side=16),), evidence=())
     plain = scene.sum_sample(limit - 1)
-    yield scene.sum_sample(
-        limit - 1, question=f"<script>alert('$1 and $2')</script>{plain.question}"
-    )
+    yield scene.sum_sample(limit - 1, question=f"{HOSTILE} {plain.question}")
 
 
 @functools.cache

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import io
+import re
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from curation.errors import RunError
-from curation.look import bars, boxed, histograms, outlined, rollouts, run_path, samples
+from curation.look import boxed, frame, outlined, rollouts, run_path, samples
+from curation.look.charts import bars, histograms, intervals
+from curation.look.pictures import TINY, thumbnail
 from curation.runs import Run
 from schemas import Box, Rollout, Sample, ToolCall, Turn, to_table
 from tests.curation.scene import picture
@@ -86,8 +89,8 @@ def test_markup_in_data_and_replies_is_text(run: Run) -> None:
 
 
 def test_a_missing_image_is_a_sentence_at_its_place(run: Run) -> None:
-    assert samples(run, ["s"]).count("<em>Image not shown: ") == 1
-    assert rollouts(run, ["r"]).count("<em>Image not shown: ") == 2  # the sample's and the crop
+    assert samples(run, ["s"]).count("Image not shown: ") == 1
+    assert rollouts(run, ["r"]).count("Image not shown: ") == 2  # the sample's and the crop
 
 
 def test_several_cards_share_one_page(run: Run) -> None:
@@ -104,18 +107,70 @@ def test_what_the_run_does_not_hold_is_told(run: Run) -> None:
 
 
 def test_charts_of_nothing_say_so() -> None:
-    for figure in (
+    for chart in (
         bars([], title="t", unit="u"),
-        histograms([], title="t", value="v", unit="u", low=0),
+        histograms([], title="t", value="v", unit="u", step=1, ticks={0: "0"}),
+        intervals([], title="t", value="v"),
     ):
-        assert "nothing to show" in figure.axes[0].texts[0].get_text()
+        assert "Nothing to show" in chart and "<svg" not in chart
 
 
-def test_bars_stack_the_sources_and_tell_the_total() -> None:
+def test_bars_stack_the_series_and_tell_the_total() -> None:
     counts = [("kept", "a", 2), ("kept", "b", 3), ("dropped", "a", 1)]
-    axes = bars(counts, title="t", unit="samples").axes[0]
-    assert [text.get_text() for text in axes.texts] == ["5", "1"]
-    assert [label.get_text() for label in axes.get_yticklabels()] == ["kept", "dropped"]
+    chart = bars(counts, title="t", unit="samples")
+    assert re.findall(r'class="total">(.*?)<', chart) == ["5", "1"]
+    assert re.findall(r'<text x="0" y="\d+">(.*?)<', chart) == ["kept", "dropped"]
+    # The longest bar is as wide as the chart: 2 and 3 of 5, and 1 of 5.
+    assert re.findall(r'<rect class="(s\d)" x="(.*?)%" y=".*?" width="(.*?)%"', chart) == [
+        ("s0", "0.00", "40.00"),
+        ("s1", "40.00", "60.00"),
+        ("s0", "0.00", "20.00"),
+    ]
+    assert "<tr><td>kept</td><td>2</td><td>3</td></tr>" in chart
+
+
+def test_a_histogram_has_a_panel_a_name_and_its_tallest_bar_fills_it() -> None:
+    counts = [("direct", 0.0, "a", 4), ("direct", 1.0, "a", 2), ("tools", 0.5, "a", 1)]
+    chart = histograms(
+        counts, title="t", value="v", unit="samples", step=0.5, ticks={0: "0", 1: "1"}
+    )
+    assert re.findall(r'<p class="panel">(\w+) <small>(\d+)', chart) == [
+        ("direct", "6"),
+        ("tools", "1"),
+    ]
+    assert re.findall(r'<rect .*? height="(.*?)"', chart) == ["96.0", "48.0", "96.0"]
+
+
+def test_an_interval_that_leaves_out_zero_stands_out() -> None:
+    rows = [("a", -0.5, 0.0, 0.5), ("a", 0.1, 0.5, 0.9), ("a", -0.9, -0.5, -0.1)]
+    chart = intervals(rows, title="t", value="benefit")
+    assert re.findall(r'<circle class="(\w+)"', chart) == ["harms", "open", "helps"]
+
+
+def test_markup_in_names_of_sources_and_tools_is_text() -> None:
+    for chart in (
+        bars([(HOSTILE, HOSTILE, 1)], title=HOSTILE, unit=HOSTILE),
+        histograms(
+            [(HOSTILE, 0, HOSTILE, 1)],
+            title=HOSTILE,
+            value=HOSTILE,
+            unit=HOSTILE,
+            step=1,
+            ticks={0: HOSTILE},
+        ),
+        intervals([(HOSTILE, 0, 0, 0)], title=HOSTILE, value=HOSTILE),
+    ):
+        assert "<img" not in frame(chart)
+
+
+def test_a_thumbnail_is_bounded_and_a_tiny_image_keeps_its_pixels() -> None:
+    large = thumbnail(png(2000, 1000), side=480)
+    assert (large.width, large.height, large.tiny) == (2000, 1000, False)
+    assert Image.open(io.BytesIO(large.webp)).size == (480, 240)
+    small = thumbnail(picture(1, side=TINY), side=480)
+    assert small.tiny
+    original = Image.open(io.BytesIO(picture(1, side=TINY))).convert("RGB")
+    assert Image.open(io.BytesIO(small.webp)).convert("RGB").tobytes() == original.tobytes()
 
 
 def test_the_run_is_found_from_a_folder_below(
