@@ -18,7 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
 
-from curation.tables import PARTIAL, sync_rename
+from curation.tables import whole
 from schemas import Turn
 from schemas.arrow import from_dict
 
@@ -104,11 +104,9 @@ class Journal:
 
     def _rewrite(self) -> None:
         self._close()
-        partial = self._path.with_name(self._path.name + PARTIAL)
-        with partial.open("wb") as file:
+        with whole(self._path) as partial, partial.open("wb") as file:
             for lines in self._lines.values():
                 file.writelines(lines)
-        sync_rename(partial, self._path)
         self._file = self._path.open("ab")
 
     def _close(self) -> None:

@@ -1,4 +1,4 @@
-"""How fast the report's page opens in Chromium, and what it weighs, with 500 cards of a large run."""
+"""How fast the report of a large run opens in Chromium, and what it weighs, with 500 cards."""
 
 from __future__ import annotations
 
