@@ -42,6 +42,7 @@ class Caps:
     """The most that may be spent, of prompts and replies together; null is no cap."""
 
     tokens: int | None = None
+    """Of prompts and replies."""
     requests: int | None = None
     """Sent ones, repeated ones included."""
     gpu_seconds: float | None = None

@@ -13,10 +13,10 @@ from typing import Any
 from prefect.artifacts import create_link_artifact, create_table_artifact
 
 from curation.funnel import read_funnel
+from curation.job import Job
 from curation.manifest import Manifest, read_manifest
+from curation.report import write_report
 from curation.runs import Run
-
-REPORT = "report.html"
 
 
 def artifact_key(kind: str, run: Run) -> str:
@@ -25,8 +25,9 @@ def artifact_key(kind: str, run: Run) -> str:
     return f"{kind}-{name}" if name else kind
 
 
-def publish(run: Run) -> None:
-    """Leave the artifacts of a run of which every stage was done."""
+def publish(job: Job) -> None:
+    """Write the report of a run and leave its artifacts; also where a cap has stopped it."""
+    run = job.run
     header, *rows = read_funnel(run).cells()
     create_table_artifact(
         [dict(zip(header, row, strict=True)) for row in rows],
@@ -38,12 +39,17 @@ def publish(run: Run) -> None:
         key=artifact_key("cost", run),
         description=f"What {run.path} has cost so far, stage by stage, over all its sessions",
     )
-    report = run.path / REPORT
-    shown = report if report.exists() else run.path
+    create_table_artifact(
+        [{"model": name} | asdict(each.total) for name, each in job.budget.accounts.items()],
+        key=artifact_key("spent", run),
+        description=f"What each model has cost for {run.path} so far, over all its sessions",
+    )
+    report = run.path / "report.html"
+    write_report(run, report)
     create_link_artifact(
-        shown.resolve().as_uri(),
-        link_text=str(shown),
-        key=artifact_key("run", run),
+        report.resolve().as_uri(),
+        link_text=str(report),
+        key=artifact_key("report", run),
         description=f"On the machine that ran it; `toolsight funnel {run.path}` shows the shards",
     )
 

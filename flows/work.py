@@ -20,7 +20,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client
 from prefect.concurrency.sync import concurrency
 from prefect.exceptions import ObjectNotFound
-from prefect.states import Failed, State
+from prefect.states import Completed, Failed, State
 from prefect.utilities.annotations import quote
 
 from curation.cli.told import told
@@ -44,18 +44,18 @@ def work(
 ) -> State[Any] | None:
     """Do what the recipe says and the run folder does not hold yet.
 
-    Returns None, or a failed state whose message is the sentence of a ToolsightError: something
-    that a person can mend, for which a traceback would be noise. What is done is kept, so that the
-    next run goes on. A bug propagates.
+    Returns None, or a state with a message of its own: that a cap of the budget was reached, or, as
+    a failure, the sentence of a ToolsightError, which a person can mend, and for which a traceback
+    would be noise. What is done is kept, so that the next run goes on. A bug propagates.
     """
     try:
         loaded = load_recipe(Path(recipe))
         _check(loaded, gpu_slots)
         with Job.open(loaded, run_folder(recipe, run), Lines(every=LOG_SECONDS)) as job:
             _run_stages(job, steps(loaded), gpu_slots)
+            return Completed(message=job.stopped) if job.stopped else None
     except ToolsightError as error:
         return _failed(error)
-    return None
 
 
 def _check(recipe: Recipe, gpu_slots: str | None) -> None:
@@ -94,7 +94,7 @@ def _run_stages(job: Job, steps: Sequence[Step], gpu_slots: str | None) -> None:
             stage(quote(job), quote(step), step.name, return_state=True).result()
         update_progress_artifact(progress, 100.0 * done / len(steps))
     finish(job)
-    publish(job.run)
+    publish(job)
 
 
 # The run folder is the checkpoint: Prefect's cache would only be a second, weaker truth.

@@ -79,8 +79,19 @@ def _sections(name: str, header: str, meaning: str) -> Iterator[Section]:
         return
     hints = typing.get_type_hints(Recipe)
     hint = hints[name] if name in hints else hints[f"{name}s"]  # one table of what may be several
-    record = next(kind for kind in (hint, *typing.get_args(hint)) if dataclasses.is_dataclass(kind))
+    record = _record(hint)
+    assert record is not None, f"{name} is a table and the recipe has no record for it"
     yield Section(name, header, meaning, record_keys(record))
+    for key, inner in typing.get_type_hints(record).items():
+        if below := _record(inner):
+            shown = f"{header} {key} = {{ ... }}"
+            yield Section(name, shown, first_paragraph(below), record_keys(below), key)
+
+
+def _record(hint: Any) -> type | None:
+    """The dataclass that an annotation names, perhaps among others or in a tuple."""
+    kinds = (hint, *typing.get_args(hint))
+    return next((kind for kind in kinds if dataclasses.is_dataclass(kind)), None)
 
 
 def _sources(header: str, meaning: str) -> Iterator[Section]:

@@ -86,7 +86,10 @@ def test_artifacts_show_funnel_and_cost_under_keys_of_the_run_folder(tmp_path: P
     assert cost["direct"]["prompt_tokens"] > 0
     assert cost["text_only"]["rollouts"] == 18
     assert cost["measure"].keys() == {"stage", "seconds"}
-    assert run.path.as_uri() in shown["run-my-run-2"]
+    (spent,) = [row for row in json.loads(shown["spent-my-run-2"]) if row["model"] == "policy"]
+    assert spent["requests"] == server.count
+    assert (run.path / "report.html").as_uri() in shown["report-my-run-2"]
+    assert (run.path / "report.html").exists()
     assert artifact_key("funnel", Run(Path("/"))) == "funnel"
 
 
@@ -144,7 +147,8 @@ def test_a_slot_is_held_while_a_stage_asks_a_model(tmp_path: Path) -> None:
         return reply(request)  # type: ignore[return-value]
 
     with ScriptedServer(watching) as server:
-        assert state_of(write_small(tmp_path, server.url), Run(tmp_path / "run"), gpu_slots="gpu")
+        state = state_of(write_small(tmp_path, server.url), Run(tmp_path / "run"), gpu_slots="gpu")
+    assert state.is_completed()
     assert set(held) == {1}
     assert slots() == 0
 
@@ -166,6 +170,20 @@ def test_a_refused_change_of_the_recipe_changes_nothing_and_the_next_run_works(
         recipe.write_text(text)
         assert state_of(recipe, run).is_completed()
         assert server.count == asked
+
+
+def test_a_cap_is_told_by_a_completed_state_and_the_next_run_goes_on(tmp_path: Path) -> None:
+    run = Run(tmp_path / "run")
+    with ScriptedServer(reply) as server:
+        recipe = write_small(tmp_path, server.url)
+        capped = tmp_path / "capped.toml"
+        capped.write_text(recipe.read_text() + "[budget]\nrequests = 4\n")
+        state = state_of(capped, run)
+        assert state.is_completed()
+        assert "stopped at the cap of 4 requests" in (state.message or "")
+        assert run.value("SELECT count(*) FROM verdicts") == 0
+        assert state_of(recipe, run).is_completed()
+    assert run.value("SELECT count(*) FROM verdicts") == 9
 
 
 def test_a_folder_of_another_version_is_left_as_it_is(tmp_path: Path) -> None:

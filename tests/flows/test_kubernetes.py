@@ -11,6 +11,8 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from curation.models.environment import VLLM
+
 FOLDER = Path(__file__).parents[2] / "flows" / "kubernetes"
 VERSION = "1.33"
 MANIFESTS = [
@@ -79,6 +81,11 @@ def test_a_service_finds_pods_with_its_port(service: dict[str, Any]) -> None:
     (pod,) = [each for each in pods() if each["metadata"]["labels"] == service["spec"]["selector"]]
     ports = {port["name"] for port in pod["spec"]["containers"][0]["ports"]}
     assert {port["targetPort"] for port in service["spec"]["ports"]} <= ports
+
+
+def test_vllm_is_of_the_version_that_runs_on_one_machine() -> None:
+    (pod,) = [each for each in pods() if each["metadata"]["labels"]["app"] == "toolsight-vllm"]
+    assert pod["spec"]["containers"][0]["image"].endswith(f":v{VLLM}")
 
 
 def test_every_claim_is_made_and_runs_are_let_into_the_sandbox() -> None:

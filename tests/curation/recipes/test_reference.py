@@ -100,6 +100,12 @@ def test_types_units_and_what_is_required() -> None:
     assert keys_of("arms", "direct")["dialect"].default == '"direct"'
 
 
+def test_a_table_within_a_table_has_its_own_section() -> None:
+    (caps,) = find(SECTIONS, "teachers.budget")
+    assert {"tokens", "requests", "gpu_seconds", "money"} <= {key.name for key in caps.keys}
+    assert keys_of("teachers")["budget"].type == "table"
+
+
 def test_a_source_says_of_shared_settings_what_the_other_says() -> None:
     shared = ("columns", "category", "box_format")
     for other in ("jsonl", "hub"):

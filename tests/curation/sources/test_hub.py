@@ -12,7 +12,8 @@ import pytest
 
 from curation.errors import RecipeError, SourceError
 from curation.sources.base import BadRow, RawSample
-from curation.sources.hub import hub
+from curation.sources.hub import hub, version_hub
+from curation.sources.presets import PRESETS
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -142,3 +143,14 @@ def test_an_unknown_split_and_an_unreachable_hub(snapshot: Path, tmp_path: Path)
 def test_a_column_that_the_data_set_lacks(snapshot: Path) -> None:
     with pytest.raises(RecipeError, match="no column 'query'; it has question, answer, image"):
         read(snapshot, columns={"question": "query"})
+
+
+def test_the_version_is_the_commit_or_what_lies_in_the_folder(snapshot: Path) -> None:
+    pinned = PRESETS["chartqa"].revision
+    assert version_hub(preset="chartqa", split="train") == pinned
+    assert version_hub(preset="chartqa", revision=COMMIT) == COMMIT
+    assert version_hub(dataset="a/b", revision=COMMIT) == COMMIT
+    before = version_hub(dataset=str(snapshot))
+    assert version_hub(dataset=str(snapshot), split="test") == before
+    (snapshot / "more.txt").write_text("more")
+    assert version_hub(dataset=str(snapshot)) != before

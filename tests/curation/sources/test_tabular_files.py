@@ -12,7 +12,7 @@ import pytest
 
 from curation.errors import RecipeError, SourceError
 from curation.sources.base import BadRow, RawSample
-from curation.sources.tabular import jsonl, parquet
+from curation.sources.tabular import jsonl, parquet, version_jsonl, version_parquet
 from tests.curation.sources.tabular_rows import (
     BLUE,
     RED,
@@ -254,3 +254,21 @@ def test_no_readable_parquet_at_all(tmp_path: Path) -> None:
     (tmp_path / "a.parquet").write_text("nothing")
     with pytest.raises(SourceError, match="none of the 1 files can be read as Parquet"):
         parquet(path=str(tmp_path))
+
+
+def test_the_version_changes_with_the_files(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text("{}\n")
+    path = str(tmp_path)
+    seen = {version_jsonl(path=path)}
+    assert version_jsonl(path=path, license="MIT") in seen
+    (tmp_path / "notes.txt").write_text("no data")
+    assert version_jsonl(path=path) in seen
+    (tmp_path / "a.jsonl").write_text("{}\n{}\n")
+    seen.add(version_jsonl(path=path))
+    (tmp_path / "b.jsonl").write_text("{}\n")
+    seen.add(version_jsonl(path=path))
+    (tmp_path / "a.jsonl").unlink()
+    seen.add(version_jsonl(path=path))
+    assert len(seen) == 4
+    with pytest.raises(SourceError, match=r"holds no \.parquet or \.pq file"):
+        version_parquet(path=path)
