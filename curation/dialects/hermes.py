@@ -82,17 +82,31 @@ def result_text(text: str) -> str:
 def native(messages: Sequence[ChatMessage]) -> tuple[list[ChatMessage], list[dict[str, Any]]]:
     """A conversation of text as messages with calls and results, and the tools that it offers.
 
-    messages: system, user, then replies and results by turns, as `chat_messages` makes them
+    messages: the system's first, as `chat_messages` makes them
     """
-    system, question, *turns = messages
-    said, _, offered = system["content"].partition(_BEFORE_TOOLS)
-    tools = [json.loads(line) for line in offered.removesuffix(_AFTER_TOOLS).splitlines()]
-    taken = [{"role": "system", "content": said}, question]
-    for number in range(0, len(turns), 2):
+    system, *turns = messages
+    before, _, rest = system["content"].partition(_BEFORE_TOOLS)
+    offered, _, after = rest.partition(_AFTER_TOOLS)
+    tools = [json.loads(line) for line in offered.splitlines()]
+    taken: list[ChatMessage] = [{"role": "system", "content": before + after}]
+    for number, message in enumerate(turns):
         # Nine letters and digits, since Mistral's templates take no other ids.
-        name = f"call{number // 2:05d}"
-        taken += [_call(turns[number], name), *_result(turns[number + 1], name)]
+        if _is_result(message):
+            taken += _result(message, f"call{number:05d}")
+        elif any(map(_is_result, turns[number + 1 : number + 2])):
+            taken.append(_call(message, f"call{number + 1:05d}"))
+        else:
+            taken.append(message)
     return taken, tools
+
+
+def _is_result(message: ChatMessage) -> bool:
+    return message["role"] == "user" and _parts(message)[0].get("text", "").startswith(_RESULT)
+
+
+def _parts(message: ChatMessage) -> list[dict[str, Any]]:
+    content = message["content"]
+    return content if isinstance(content, list) else [{"type": "text", "text": content}]
 
 
 def _call(reply: ChatMessage, name: str) -> ChatMessage:
@@ -110,11 +124,9 @@ def _call(reply: ChatMessage, name: str) -> ChatMessage:
 
 
 def _result(observation: ChatMessage, name: str) -> list[ChatMessage]:
-    parts = observation["content"]
-    text, images = (parts, []) if isinstance(parts, str) else (parts[0]["text"], parts[1:])
-    said, _, announced = text.rpartition(_RESULT_END)
+    """The tool's message, and the user's with what follows the result."""
+    first, *images = _parts(observation)
+    said, _, rest = first["text"].rpartition(_RESULT_END)
     result = {"role": "tool", "tool_call_id": name, "content": said.removeprefix(_RESULT)}
-    if not images:
-        return [result]
-    announcement = {"type": "text", "text": announced.lstrip("\n")}
-    return [result, {"role": "user", "content": [announcement, *images]}]
+    told = [{"type": "text", "text": rest.lstrip("\n")}] if rest.strip() else []
+    return [result, {"role": "user", "content": [*told, *images]}] if rest else [result]

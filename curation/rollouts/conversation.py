@@ -45,6 +45,8 @@ class Conversation:
     unit: Unit
     attempt: int
     messages: list[Message] = field(init=False)
+    asked: str = field(init=False)
+    """Text of the user's turn; it tells how to answer, and so would pass for an answer itself."""
     images: list[ImagePart] = field(init=False)
     steps: list[Step] = field(init=False)
     prediction: str | None = field(init=False)
@@ -59,6 +61,7 @@ class Conversation:
         """Forget everything but the question."""
         self.images = [*self.sampler.wording.images, *self.unit.images]
         self.messages = self.sampler.opening(self.unit.question, len(self.unit.images))
+        self.asked = self.messages[-1].content.replace(IMAGE, "").strip()
         self.steps = []
         self.prediction = self.stop_reason = self.error = None
 
@@ -91,7 +94,7 @@ class Conversation:
         self.steps.append(step)
         turn, sampler = step.turn, self.sampler
         match sampler.dialect.parse(turn.text):
-            case _ if self._asked() in turn.text:
+            case _ if self.asked in turn.text:
                 self.stop("parse_error", "echo")
             case Answer(text):
                 self.prediction = text
@@ -106,11 +109,6 @@ class Conversation:
                 self.stop("max_turns")
             case _ if self.tokens - self.steps[0].prompt_tokens >= sampler.max_response_tokens:
                 self.stop("max_response_tokens")
-
-    def _asked(self) -> str:
-        """The user's turn, which tells how to answer and so would pass for an answer itself."""
-        opening = self.sampler.opening(self.unit.question, len(self.unit.images))
-        return opening[-1].content.replace(IMAGE, "").strip()
 
     def observe(self, step: Step, images: Sequence[Path]) -> None:
         """Replace the last step by itself with what its action gave, and show that."""

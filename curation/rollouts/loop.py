@@ -87,8 +87,7 @@ class Roller:
         for step in self.journal.recall(conversation.rollout_id) if self.journal else ():
             conversation.take(step)
             if step.turn.call is not None:
-                shown = step.turn.call.image_ids
-                conversation.observe(step, [self.store.path(image_id) for image_id in shown])
+                self._observe(conversation, step)
         return conversation
 
     async def _open(self, conversations: Sequence[Conversation]) -> None:
@@ -174,10 +173,15 @@ class Roller:
         """Execute what the last turn asked for, and tell what came of it."""
         step = conversation.steps[-1]
         effect = await bench.act(self._action(step))
-        images = [self.store.put(image) for image in effect.images]
+        for image in effect.images:
+            self.store.put(image)
         step = self._acted(step, effect)
         self._note([(conversation.rollout_id, len(conversation.steps) - 1, step)])
-        conversation.observe(step, [self.store.path(image_id) for image_id in images])
+        self._observe(conversation, step)
+
+    def _observe(self, conversation: Conversation, step: Step) -> None:
+        shown = step.turn.call.image_ids if step.turn.call else ()
+        conversation.observe(step, [self.store.path(image_id) for image_id in shown])
 
     def _action(self, step: Step) -> Code | Call:
         action = self.sampler.dialect.parse(step.turn.text)

@@ -56,7 +56,7 @@ def options(command: argparse.ArgumentParser) -> None:
     """Each default is what the bars are stated for."""
     command.add_argument("--rollouts", type=int, default=500, help="rollouts in work (500)")
     command.add_argument("--in-flight", type=int, default=64, help="requests at once (64)")
-    command.add_argument("--seconds", type=float, default=2.0, help="of the median turn (2)")
+    command.add_argument("--seconds", type=float, default=4.0, help="of the median turn (4)")
 
 
 def measure(*, rollouts: int, in_flight: int, seconds: float) -> Iterator[Figure]:

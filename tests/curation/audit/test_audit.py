@@ -137,3 +137,5 @@ async def test_a_bad_file_is_one_sentence(
 def test_an_unknown_dialect_is_one_sentence(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["audit", str(tmp_path / "x.json"), "--dialect", "klingon"])
     assert done.exit_code == 2 and "no dialect 'klingon'" in done.stderr
+    done = CliRunner().invoke(app, ["audit", str(tmp_path / "x.json"), "--dialect", "openai"])
+    assert done.exit_code == 2 and "write deepeyes, which reads" in " ".join(done.stderr.split())

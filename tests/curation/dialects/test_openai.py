@@ -97,6 +97,23 @@ def test_a_conversation_goes_out_with_calls_results_and_tools() -> None:
     assert messages[6]["content"] == "a\n</tool_response>\nb"
 
 
+def test_examples_before_the_question_and_notes_after_a_result_keep_their_places() -> None:
+    system, question = DIALECT.opening("Why?", 0)
+    told = Message("system", f"Be brief. {system.content} Thank you.")
+    example = [Message("user", "How?"), *conversation()[2:4], Message("assistant", "<answer>")]
+    noted = Message("user", DIALECT.observation(Observed("5")) + "\nNow crop.")
+    turns = [told, *example, question, *conversation()[4:5], noted]
+    messages, tools = native(chat_messages(turns, [picture(1), picture(2)]))
+    roles = "system user assistant tool user assistant user assistant tool user"
+    assert [message["role"] for message in messages] == roles.split()
+    assert messages[0]["content"].startswith("Be brief. ") and len(tools) == 2
+    assert messages[0]["content"].endswith(" Thank you.")
+    assert messages[5]["content"] == "<answer>"
+    assert messages[2]["tool_calls"][0]["id"] == messages[3]["tool_call_id"]
+    assert messages[7]["tool_calls"][0]["id"] == messages[8]["tool_call_id"] != "call00002"
+    assert messages[9]["content"] == [{"type": "text", "text": "Now crop."}]
+
+
 def test_a_call_that_the_server_left_in_the_text_is_a_call() -> None:
     left = (
         f'{THOUGHT}<tool_call>{{"name": "zoom", "arguments": {json.dumps(BOX)}}}</tool_call> Wait.'

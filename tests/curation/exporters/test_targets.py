@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 
-from curation.dialects import get_dialect
+from curation.dialects import Observed, get_dialect
+from curation.dialects.hermes import reply_text
 from curation.errors import ExportError
 from curation.exporters import TARGETS, ExportRow, ExportSettings, get_target
 from curation.exporters.checks import ContractCheck, joined
 from curation.exporters.contract import contract_rules
+from schemas import Message
 
 MakeImage = Callable[..., bytes]
 MakeRow = Callable[..., ExportRow]
@@ -142,6 +144,32 @@ def test_sft_row_is_the_verified_conversation(make_row: MakeRow, target: str) ->
     told = [(message["role"], message["content"]) for message in row["messages"]]
     assert told == [(message.role, message.content) for message in example.trajectory.messages]
     assert [image["bytes"] for image in row["images"]] == example.images
+
+
+@pytest.mark.parametrize("target", ["llamafactory", "ms-swift", "trl", "verl-sft"])
+@pytest.mark.parametrize(
+    ("thought", "broken"), [("<think>Closer.</think>", None), ("", "turn_start")]
+)
+def test_a_native_call_is_taken_with_its_thought_and_refused_without(
+    make_row: MakeRow, target: str, thought: str, broken: str | None
+) -> None:
+    example, dialect = make_row(target), get_dialect("openai")
+    assert example.trajectory is not None
+    function = {"name": "python", "arguments": '{"code": "show(image_1)"}'}
+    messages = (
+        *dialect.opening(example.sample.question, 1),
+        Message(
+            "assistant", reply_text({"content": thought, "tool_calls": [{"function": function}]})
+        ),
+        Message("user", dialect.observation(Observed(images=1))),
+        *example.trajectory.messages[-1:],
+    )
+    trajectory = replace(example.trajectory, dialect="openai", messages=messages)
+    chosen = get_target(target)
+    row = chosen.row(replace(example, trajectory=trajectory), index="a", split="train")
+    complaint = ContractCheck(chosen.RULES)(row, "a")
+    assert (complaint and complaint.rule) == broken
+    assert complaint is None or "must begin with <think>" in complaint.sentence
 
 
 def test_trl_row_says_where_each_image_stands(make_row: MakeRow) -> None:
