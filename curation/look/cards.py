@@ -6,7 +6,7 @@ Web pages, notebooks and terminals show these records; none of them asks the run
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import groupby
 from operator import itemgetter
 from typing import Any, TypeVar
@@ -18,6 +18,7 @@ from curation.runs import Run
 from curation.stages.count import RIGHT
 from curation.verification import holds
 from schemas import Benefit, Rollout, Sample, Verdict, from_table
+from schemas.rollout import ARMS
 
 T = TypeVar("T")
 
@@ -56,6 +57,24 @@ class SampleCard:
     def fates(self) -> tuple[str, ...]:
         """The verdict in words, with every reason."""
         return (*fates(self.verdict), *(("in quarantine",) if self.faults else ()))
+
+    @property
+    def rates(self) -> tuple[str, ...]:
+        """Pass rates and benefit as far as they were measured, each with its interval of 95 %."""
+        if (b := self.benefit) is None:
+            return ()
+        benefit = "benefit, on fresh attempts" if b.confirmed else "benefit"
+        measured = (
+            ("pass rate without tools", b.direct_pass_rate, b.direct_low, b.direct_high),
+            ("with tools", b.tools_pass_rate, b.tools_low, b.tools_high),
+            (benefit, b.tool_benefit, b.tool_benefit_low, b.tool_benefit_high),
+        )
+        return tuple(_estimate(*one) for one in measured if one[1] is not None)
+
+
+def _estimate(name: str, value: float | None, low: float | None, high: float | None) -> str:
+    bounds = "" if low is None or high is None else f" ({low:.2f} to {high:.2f})"
+    return f"{name} {value:.2f}{bounds}"
 
 
 def fates(verdict: Verdict | None) -> tuple[str, ...]:
@@ -155,33 +174,43 @@ def read_rollouts(
     _complete(rollouts, ids, "rollout")
     samples = _samples(db, {rollout.sample_id for rollout in rollouts.values()})
     attempts = _grouped(db, f"{_ATTEMPTS} WHERE rollout_id IN $1", ids, by="rollout_id")
-    checks = _grouped(
+    checks, trajectories = _checks(db, ids), _trajectories(db, ids)
+
+    def card(rollout: Rollout) -> RolloutCard:
+        sample, name = samples[rollout.sample_id], rollout.rollout_id
+        return RolloutCard(
+            rollout,
+            sample,
+            _attempt(attempts[name][0]),
+            checks.get(name, ()),
+            trajectories.get(name),
+            _prompt(run, rollout, sample),
+        )
+
+    return [card(rollouts[rollout_id]) for rollout_id in ids]
+
+
+def _checks(
+    db: duckdb.DuckDBPyConnection, rollout_ids: Sequence[str]
+) -> dict[str, tuple[Check, ...]]:
+    """What was found of each rollout, what failed first."""
+    rows = _grouped(
         db,
-        """SELECT rollout_id, "check" AS name, passed, evidence
-           FROM verifications WHERE rollout_id IN $1
-           ORDER BY passed NULLS LAST, name""",
-        ids,
+        """SELECT rollout_id, "check", passed, evidence FROM verifications
+           WHERE rollout_id IN $1 ORDER BY passed NULLS LAST, "check" """,
+        rollout_ids,
         by="rollout_id",
     )
-    chosen = dict(
-        db.execute(
-            "SELECT rollout_id, trajectory_id FROM trajectories WHERE rollout_id IN $1", [ids]
-        ).fetchall()
-    )
-    return [
-        RolloutCard(
-            rollouts[rollout_id],
-            samples[rollouts[rollout_id].sample_id],
-            _attempt(attempts[rollout_id][0]),
-            tuple(
-                Check(row["name"], row["passed"], row["evidence"])
-                for row in checks.get(rollout_id, [])
-            ),
-            chosen.get(rollout_id),
-            _prompt(run, rollouts[rollout_id], samples[rollouts[rollout_id].sample_id]),
-        )
-        for rollout_id in ids
-    ]
+    return {
+        name: tuple(Check(row["check"], row["passed"], row["evidence"]) for row in found)
+        for name, found in rows.items()
+    }
+
+
+def _trajectories(db: duckdb.DuckDBPyConnection, rollout_ids: Sequence[str]) -> dict[str, str]:
+    """The trajectory that each rollout became, of those that became one."""
+    sql = "SELECT rollout_id, trajectory_id FROM trajectories WHERE rollout_id IN $1"
+    return dict(db.execute(sql, [list(rollout_ids)]).fetchall())
 
 
 def find_sample(db: duckdb.DuckDBPyConnection, sample_id: str) -> Sample:
@@ -226,12 +255,12 @@ def _grouped(
 
 
 def _arms(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Attempt]]:
-    arms = groupby(rows, itemgetter("arm"))
-    return {arm: [_attempt(row) for row in attempts] for arm, attempts in arms}
+    found = {arm: list(attempts) for arm, attempts in groupby(rows, itemgetter("arm"))}
+    return {arm: [_attempt(row) for row in found[arm]] for arm in ARMS if arm in found}
 
 
 def _attempt(row: Mapping[str, Any]) -> Attempt:
-    return Attempt(**{name: row[name] for name in Attempt.__slots__})
+    return Attempt(**{field.name: row[field.name] for field in fields(Attempt)})
 
 
 def _prompt(run: Run, rollout: Rollout, sample: Sample) -> str | None:

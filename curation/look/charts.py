@@ -137,7 +137,7 @@ def intervals(rows: Iterable[tuple[str, float, float, float]], *, title: str, va
         for interval in sorted(panel, key=lambda one: (one[1], one))
     ]
     body = Markup('<div class="panels">{}</div><p class="axis">{}</p>').format(drawn, value)
-    return _figure(title, (), body, ("samples", "low", value, "high"), cells)
+    return _figure(title, (), body, ("samples", "low", "estimate", "high"), cells)
 
 
 def _ladder(name: str, panel: Sequence[tuple[float, float, float]]) -> Markup:

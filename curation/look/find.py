@@ -35,6 +35,7 @@ def find(run: Run, db: duckdb.DuckDBPyConnection, name: str) -> tuple[str, str]:
             " samples.sample_id, rollouts.rollout_id and trajectories.trajectory_id"
         )
     if len(found) > 1:
-        kinds = " and ".join(sorted({f"{kind}s" for kind, _ in found}))
-        raise RunError(f"several {kinds} of {run.path} are called {name!r}: write more of the id")
+        raise RunError(
+            f"several samples or rollouts of {run.path} are called {name!r}: write more of the id"
+        )
     return found[0]

@@ -22,6 +22,8 @@ _OUTLINE = ((4, 4, "white"), (3, 2, "#d0006f"))
 TINY = 128
 """Pixels of the longer side up to which an image is shown enlarged, its pixels as they are."""
 _QUALITY = 75
+_DECODED = 4
+"""Images that are decoded at a time: each may have tens of millions of pixels."""
 
 
 def outlined(encoded: bytes, boxes: Iterable[Box] = (), *, side: int = 640) -> Pillow.Image:
@@ -113,7 +115,7 @@ class Gallery:
     def prepare(self, image_ids: Iterable[str]) -> None:
         """Make many at once: Pillow decodes and encodes beside other threads."""
         wanted = list(dict.fromkeys(image_ids))
-        with ThreadPoolExecutor() as threads:
+        with ThreadPoolExecutor(_DECODED) as threads:
             self._made |= zip(wanted, threads.map(self._make, wanted), strict=True)
 
     def pictures(self) -> Iterator[tuple[str, Thumbnail]]:
@@ -135,9 +137,9 @@ def thumbnail(encoded: bytes, *, side: int) -> Thumbnail:
     Raises:
         BadImageError: the bytes cannot be decoded.
     """
-    image = _flat(decode(encoded))
+    image = decode(encoded).convert("RGBA")
     width, height = image.size
     image.thumbnail((side, side), Pillow.Resampling.LANCZOS)
     buffer = io.BytesIO()
-    image.save(buffer, format="WEBP", quality=_QUALITY, lossless=max(width, height) <= TINY)
+    _flat(image).save(buffer, format="WEBP", quality=_QUALITY, lossless=max(width, height) <= TINY)
     return Thumbnail(width, height, buffer.getvalue())

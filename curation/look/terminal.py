@@ -49,6 +49,7 @@ def _sample(run: Run, card: SampleCard) -> Iterator[ConsoleRenderable]:
     for fault in card.faults:
         yield _plain(f"in quarantine: {fault}", "yellow")
     yield _arms(card)
+    yield from map(_plain, card.rates)
     yield _plain(card.sample.sample_id, "dim")
 
 
@@ -98,12 +99,12 @@ def _drawn(image: Pillow.Image) -> ConsoleRenderable:
 def _arms(card: SampleCard) -> ConsoleRenderable:
     if not card.arms:
         return _plain("no model answered")
-    table = Table("arm", "", "prediction", "grader", "why", box=None)
+    table = Table("arm", "", "prediction", "grader", "why", "rollout", box=None)
     for arm, attempts in card.arms.items():
         for one in attempts:
             sign, colour = _MARKS[one.right]
             why = one.explanation or one.stop_reason
-            cells = (arm, one.text, one.grader or "", why)
+            cells = (arm, one.text, one.grader or "", why, one.rollout_id[:8])
             name, *rest = map(_plain, cells)
             table.add_row(name, Text(sign, colour), *rest)
     return table

@@ -53,9 +53,9 @@ class Contents:
     chosen_rollouts: Chosen
 
     def count(self, label: str) -> int:
-        """Rows of the funnel's lines that begin so."""
-        lines = (counts for name, counts in self.funnel.lines if name.startswith(label))
-        return sum(sum(counts.values()) for counts in lines)
+        """Rows of the funnel's line of that name, or of the several that begin so."""
+        lines = (found for name, found in self.funnel.lines if name.partition(":")[0] == label)
+        return sum(sum(found.values()) for found in lines)
 
     def image_ids(self) -> list[str]:
         """Every image that a card shows."""

@@ -119,7 +119,10 @@
     if (event.ctrlKey || event.metaKey || event.altKey || find("#help").open) return;
     const typing = event.target.closest("input, select, textarea");
     if (typing) {
-      if (event.key === "Escape") typing.blur();
+      if (event.key === "Escape") {
+        event.preventDefault(); // A browser would empty the search.
+        typing.blur();
+      }
       return;
     }
     // Enter is also how buttons, links and folded parts are used.

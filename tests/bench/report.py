@@ -1,4 +1,4 @@
-"""How fast the report of a large run opens in Chromium, and what it weighs, with 500 cards."""
+"""How fast the page of a large run's report opens in Chromium, and what it weighs."""
 
 from __future__ import annotations
 

@@ -32,6 +32,7 @@ def test_a_sample_is_shown_with_attempts_and_verdict(world: Run) -> None:
     told = shown(world, sample_id[:16])
     assert told.startswith("dropped: too_easy")
     assert "gold answer: " in told and " direct " in told and sample_id in told
+    assert "\npass rate without tools " in told
     assert "\x1b" not in told
 
 
@@ -52,7 +53,7 @@ def test_a_trajectory_is_shown_by_its_own_id(world: Run) -> None:
 def test_what_has_no_name_or_several_is_told(world: Run) -> None:
     with pytest.raises(RunError, match="holds no sample, rollout or trajectory 'nothing'"):
         shown(world, "nothing")
-    with pytest.raises(RunError, match="several rollouts and samples"):
+    with pytest.raises(RunError, match="several samples or rollouts"):
         shown(world, "")
     with pytest.raises(RunError, match="in quarantine: "):
         shown(world, world.value("SELECT key FROM quarantine WHERE stage = 'ingest'"))
@@ -63,7 +64,10 @@ def test_a_terminal_that_answers_nothing_gets_a_preview_in_half_blocks(world: Ru
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
     command = (sys.executable, "-m", "curation", "show", world.path, sample_id)
-    with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs) as process:
+    settings = os.environ | {"TERM": "xterm-256color"}
+    with subprocess.Popen(
+        command, stdin=theirs, stdout=theirs, stderr=theirs, env=settings
+    ) as process:
         os.close(theirs)
         told = b"".join(iter(lambda: read(ours), b"")).decode()
     os.close(ours)

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from curation.report.choose import SAMPLES, choose
+from curation.look.cards import read_rollouts, read_samples
+from curation.report.choose import ROLLOUTS, SAMPLES, choose
 from curation.runs import Run
 from schemas import Quarantined, Sample, Verdict, to_table
 from tests.curation.rows import sample
@@ -69,3 +70,17 @@ def test_a_run_without_rows_has_nothing_to_choose(tmp_path: Path) -> None:
     with Run(tmp_path / "run").connect() as db:
         chosen = choose(db, SAMPLES, at_most=10)
     assert (chosen.ids, chosen.total, chosen.fates, chosen.sources) == ((), 0, {}, ())
+
+
+def test_a_row_is_chosen_under_the_fates_that_its_card_names(world: Run) -> None:
+    with world.connect() as db:
+        for labelled, read in (
+            (SAMPLES, lambda ids: read_samples(db, ids)),
+            (ROLLOUTS, lambda ids: read_rollouts(world, db, ids)),
+        ):
+            chosen = choose(db, labelled, at_most=1000)
+            named: Counter[str] = Counter()
+            for card in read(chosen.ids):
+                named.update(card.fates)
+            assert named == Counter({fate: there for fate, (_, there) in chosen.fates.items()})
+            assert len(named) > 3
