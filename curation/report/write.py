@@ -14,7 +14,7 @@ from curation.look.page import environment, style
 from curation.look.pictures import Gallery
 from curation.report.contents import read_contents
 from curation.runs import Run
-from curation.tables import PARTIAL, sync_rename
+from curation.tables import whole
 
 FOLDER = Path(__file__).parent
 PAGE = 50
@@ -32,9 +32,8 @@ def write_report(run: Run, path: Path, *, cards: int = 500) -> None:
     gallery = Gallery(run, shared=True)
     gallery.prepare(contents.image_ids())
     script = Markup((FOLDER / "report.js").read_text(encoding="utf-8"))
-    partial = path.with_name(path.name + PARTIAL)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with partial.open("wb") as file:
+    with whole(path) as partial, partial.open("wb") as file:
         _environment().get_template("report.jinja").stream(
             run=contents,
             gallery=gallery,
@@ -44,7 +43,6 @@ def write_report(run: Run, path: Path, *, cards: int = 500) -> None:
             policy=f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
             f"script-src 'sha256-{_digest(script)}'",
         ).dump(file, encoding="utf-8")
-    sync_rename(partial, path)
 
 
 def _environment() -> Environment:
