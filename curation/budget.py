@@ -97,7 +97,7 @@ def cost(used: Usage, model: Model) -> Spent:
         requests=used.sent,
         prompt_tokens=used.prompt_tokens,
         completion_tokens=used.completion_tokens,
-        gpu_seconds=used.busy * model.gpus,
+        gpu_seconds=used.busy_seconds * model.gpus,
         money=(prompt + completion) / 1e6,
     )
 

@@ -216,9 +216,9 @@ def grade_again(run: Run, reporter: Reporter, *, only: str | None = None) -> Non
         check_grader(only, "--grader", judged=recipe.judge is not None)
     with Job.open(recipe, run, reporter) as job:  # The folder's recipe stays as it is.
         job.recipe = replace(recipe, graders=replace(recipe.graders, only=only))
-        perform(job, Step("grade", regrade))
-        perform(job, Step("benefit", benefit))
-        perform(job, Step("decide", decide_again))
+        steps = [Step("grade", regrade), Step("benefit", benefit), Step("decide", decide_again)]
+        for step in under_cap(job, steps):
+            perform(job, step)
         record(job)
 
 
@@ -252,5 +252,6 @@ def record(job: Job) -> None:
         sandbox={**before.sandbox, **job.probes},
         exports={**before.exports, **job.exports},
         notes=added(before.notes, job.notes),
+        stopped=job.stopped or "",
     )
     write_manifest(job.run, manifest)

@@ -287,7 +287,7 @@ class ModelClient:
             request = self._open_session().post(
                 f"{endpoint.url}/chat/completions", data=io.BytesIO(body)
             )
-            with self.usage.trying():
+            with self.usage.flight():
                 answer = await exchange(request, timeout=self._timeout)
             completion = read_answer(endpoint.url, *answer, n, time.perf_counter() - started)
         except Fault as fault:

@@ -16,7 +16,7 @@ class Usage:
     """Running totals of a client; read at any moment, also while requests are out."""
 
     sent: int = 0
-    """Requests that went out, every try of them."""
+    """Tries that went out."""
     requests: int = 0
     """Answered requests."""
     retries: int = 0
@@ -44,16 +44,16 @@ class Usage:
         self.seconds += completion.seconds
 
     @property
-    def busy(self) -> float:
+    def busy_seconds(self) -> float:
         """Seconds of wall time in which at least one request was with a server."""
         return self._busy + (self.clock() - self._since if self.in_flight else 0.0)
 
     @contextmanager
-    def trying(self) -> Iterator[None]:
-        """A try is under way."""
-        self.sent += 1
+    def flight(self) -> Iterator[None]:
+        """One try, from sending it to what comes of it."""
         if not self.in_flight:
             self._since = self.clock()
+        self.sent += 1
         self.in_flight += 1
         try:
             yield

@@ -204,6 +204,11 @@ class Teach:
             raise ValueError(
                 "guided must be at least 0, and verified a number from 0 to that of the attempts"
             )
+        if 0 < self.verified < self.per_sample:
+            raise ValueError(
+                f"verified = {self.verified} ends the attempts before there can be per_sample ="
+                f" {self.per_sample} trajectories: raise it"
+            )
         for name in self.plans:
             if name not in PLANS:
                 raise ValueError(f"plans: {name!r} is none of {', '.join(PLANS)}")

@@ -45,10 +45,11 @@ class Verdicts:
 def drawn_sql(arm: str, n: int, teach: Teach) -> str:
     """SQL: the verified attempts of an arm, by sample, as rules count them."""
     tools = "len(list_filter(turns, lambda turn: turn.call IS NOT NULL))"
+    verified = f"sound AND {tools} >= {teach.min_tool_calls}"
     return f"""
         SELECT rollouts.sample_id,
-               count(*) FILTER (sound AND {tools} >= {teach.min_tool_calls}) AS drawn_right,
-               count(*) - drawn_right AS drawn_wrong, 0 AS drawn_unscored
+               count(*) FILTER ({verified}) AS drawn_right,
+               count(*) FILTER (NOT ({verified})) AS drawn_wrong, 0 AS drawn_unscored
         FROM rollouts JOIN (
             SELECT rollout_id, bool_and({HOLDS} AND NOT (
                 "check" IN {names_sql((*teach.require, ""))} AND coalesce(NOT passed, false)

@@ -5,7 +5,7 @@ from itertools import product
 
 import pytest
 
-from curation.estimates.rules import CountRule, Rule, Tally
+from curation.estimates.rules import CountRule, Enough, Rule, Tally
 
 R, W, U = "right", "wrong", "unscored"
 
@@ -98,3 +98,13 @@ def test_the_published_rules_end_early() -> None:
 def test_contradictory_rules_are_refused(lowest: int, highest: int, n: int, sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
         CountRule(lowest=lowest, highest=highest, n=n)
+
+
+@pytest.mark.parametrize("wanted", [1, 2, 3])
+def test_enough_draws_up_to_the_attempt_that_brings_what_is_wanted(wanted: int) -> None:
+    for outcomes in product((R, W, U), repeat=5):
+        rule = Enough(wanted=wanted, n=5)
+        drawn = in_waves(rule, outcomes)
+        assert drawn == one_at_a_time(rule, outcomes)
+        assert drawn.right == min(wanted, outcomes.count(R)) and rule.failed(drawn) is None
+        assert rule.verdict(drawn) is (True if drawn.right == wanted else None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ ANSWER = "<think>Now I can read it.</think>\n<answer>42</answer>"
 
 def speaker(*thoughts: str) -> Any:
     """A model that writes a thought where a note asks for one, and else answers."""
-    said = iter(thoughts)
+    said = chain(thoughts, repeat(thoughts[-1] if thoughts else ""))
 
     def reply(request: dict[str, Any]) -> list[str]:
         return [next(said) if NOTE in text_of(request) else ANSWER]
@@ -129,8 +130,8 @@ def test_values_are_looked_at_and_computed_with(tmp_path: Path) -> None:
 def test_a_reply_that_is_no_thought_ends_the_attempt(tmp_path: Path, said: str) -> None:
     with ScriptedServer(speaker(said)) as server:
         rollout = roll(tmp_path, server, "look")
-    assert (rollout.stop_reason, rollout.error) == ("parse_error", "no_action")
-    assert server.count == 1 and rollout.prediction is None
+    assert rollout.stop_reason == "parse_error" and rollout.prediction is None
+    assert rollout.turns[0].call is None, "the plan does not act without a thought"
 
 
 def test_an_attempt_that_no_plan_suits_is_a_free_one(tmp_path: Path) -> None:

@@ -51,6 +51,13 @@ def recipe(policy: ScriptedServer, teachers: str = "", *, teach: str = "attempts
     return parse_recipe(ONE.sub(teachers, text) if teachers else text, "scene")
 
 
+def said(request: Request) -> list[str]:
+    """What the scene's model replies."""
+    replies = reply(request)
+    assert isinstance(replies, list)
+    return replies
+
+
 def taught(recipe: Recipe, folder: Path) -> Run:
     run = Run(folder)
     run_recipe(recipe, run, Silent())
@@ -148,8 +155,7 @@ def _turns(texts: list[str]) -> list[dict[str, str]]:
 
 def shown_examples(request: Request) -> list[str]:
     """The scene's teacher, told of the examples: they are left out for it."""
-    told = [request["messages"][0], *request["messages"][7:]]
-    return list(reply({**request, "messages": told}))  # type: ignore[arg-type]
+    return said({**request, "messages": [request["messages"][0], *request["messages"][7:]]})
 
 
 def test_a_teacher_is_told_its_own_prompt_and_examples_and_the_trajectory_is_not(
@@ -242,6 +248,7 @@ def test_teachers_that_do_not_fit_are_told(
     ("setting", "sentence"),
     [
         ("verified = 3", "verified a number from 0 to that of the attempts"),
+        ("verified = 1\nper_sample = 2", "ends the attempts before there can be per_sample = 2"),
         ('plans = ["lok"]', "plans: 'lok' is none of look, narrow"),
         ("guided = 1\nplans = []", "plans is empty"),
     ],
@@ -253,15 +260,14 @@ def test_settings_of_teaching_out_of_range_are_told(
         recipe(policy, teach=f"attempts = 2\n{setting}")
 
 
-def sometimes(request: Request) -> Any:
+def sometimes(request: Request) -> list[str]:
     """The scene's teacher, wrong in two of three attempts, each in words of its own."""
-    said = next(iter(reply(request)))  # type: ignore[arg-type]
-    if "<answer>" not in said:
-        return reply(request)
-    seed = request["seed"]
+    replies, seed = said(request), request["seed"]
+    if "<answer>" not in replies[0]:
+        return replies
     if seed % 3:
         return [f"<think>I guess {seed}.</think>\n<answer>-7</answer>"]
-    return [said.replace("It says so.", f"The print of the cell tells it, number {seed}.")]
+    return [replies[0].replace("It says so.", f"The print of the cell tells it, number {seed}.")]
 
 
 @pytest.mark.parametrize("wanted", [1, 2])
@@ -291,16 +297,16 @@ def test_attempts_end_with_the_first_that_are_verified(
     assert stage["kept"] == len(expected) and stage["dropped"] > 0
 
 
-def guided(request: Request) -> Any:
+def guided(request: Request) -> list[str]:
     """The scene's teacher, which also writes the thought that a note asks for."""
     if "A note about your next step" in text_of(request):
         return ["It must be near the middle of the picture."]
     told = request["messages"][-1]["content"]
     if len(request["messages"]) > 2 and "stdout" in str(told):
         numbers = re.findall(r"What is (\d+) plus (\d+)", text_of(request))[0]
-        said = f"I see it, as I thought in turn {len(request['messages'])}."
-        return [f"<think>{said}</think>\n<answer>{sum(map(int, numbers))}</answer>"]
-    return reply(request)
+        thought = f"I see it, as I thought in turn {len(request['messages'])}."
+        return [f"<think>{thought}</think>\n<answer>{sum(map(int, numbers))}</answer>"]
+    return said(request)
 
 
 def test_guided_attempts_are_verified_and_marked(policy: ScriptedServer, tmp_path: Path) -> None:
