@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import duckdb
@@ -22,6 +23,7 @@ from curation.recipes.recipe import Recipe
 from curation.runs import Run
 from curation.stage import Count, Stage, count_owed
 from curation.tables import is_full, write_text
+from curation.telemetry import FILE, Recorder
 
 
 @dataclass(slots=True)
@@ -44,6 +46,9 @@ class Job:
     stopped: str | None = None
     """Why nobody is asked any more in this session; null while nothing speaks against it."""
     budget: Budget = field(init=False)
+    telemetry: Recorder = field(init=False)
+    """What is asked of models, stage by stage."""
+    _identities: dict[Model, str] = field(default_factory=dict)
     _servers: dict[tuple[object, ...], ManagedServer] = field(default_factory=dict)
     """By what they serve: policy, teacher and judge may be one model, sampled in three ways."""
     _stack: ExitStack = field(default_factory=ExitStack)
@@ -54,6 +59,8 @@ class Job:
             for name, model in self.recipe.models.items()
         }
         self.budget = Budget.open(self.recipe.budget, caps, self.run.path / SPENT)
+        self.telemetry = Recorder(self.run.path / FILE)
+        self.reporter.follow(self.telemetry.lines)
 
     @classmethod
     @contextmanager
@@ -65,16 +72,11 @@ class Job:
             RunError: another process is writing to the run, another version wrote it, or the disk
                 is full.
         """
-        with run.writing(), ExitStack() as stack:
+        with _room(run), run.writing(), ExitStack() as stack:
             job = cls(recipe, run, reporter or Silent(), _stack=stack)
             stack.callback(job.budget.keep)
-            try:
-                with _room(run), _kept_beside(run, recipe):
-                    yield job
-            except ToolsightError as error:
-                with suppress(OSError):
-                    note_stop(run, str(error), job.notes)
-                raise
+            with _noted(job), _room(run), _kept_beside(run, recipe):
+                yield job
 
     def tell(self, sentence: str) -> None:
         """Say something now, and remember it for the manifest."""
@@ -87,15 +89,31 @@ class Job:
         self.made += rows
         return rows
 
+    def identity(self, model: Model) -> str:
+        """Who answers, as rollouts record it; asked once a session, so that a server that is away
+        between two stages is waited for like one that goes away in the middle of a stage.
+
+        Raises:
+            ServerError: see `check_model`.
+        """
+        if model not in self._identities:
+            self._identities[model] = check_model(model)
+        return self._identities[model]
+
     def client(self, model: Model) -> ModelClient:
         """A client for a model, to be entered; a server of our own is started by the first.
 
         What it asks is charged to the model's account.
         """
-        client = client_of(model, tell=self.tell) if model.endpoints else self._own(model)
+        client = self._running(model) if model.endpoints else self._own(model)
         name = next(name for name, each in self.recipe.models.items() if each == model)
         client.permit = self.budget.permit(name, model, client.usage)
         return client
+
+    def _running(self, model: Model) -> ModelClient:
+        """For servers that run already."""
+        named = replace(model, model=self._identities.get(model, model.model))
+        return client_of(named, tell=self.tell, follow=partial(self.telemetry.follow, model=model))
 
     def _own(self, model: Model) -> ModelClient:
         server = self._server(model)
@@ -104,6 +122,7 @@ class Job:
             model=server.served_name,
             media_root=self.run.images.folder.resolve(),
             tell=self.tell,
+            follow=partial(self.telemetry.follow, model=model),
             **_behaviour(model),
         )
 
@@ -136,13 +155,13 @@ def _kept_beside(run: Run, recipe: Recipe) -> Iterator[None]:
         raise
 
 
-def client_of(model: Model, *, tell: Callable[[str], None] = lambda sentence: None) -> ModelClient:
-    """A client for servers that already run."""
+def client_of(model: Model, **observers: Any) -> ModelClient:
+    """A client for servers that already run; `observers` are ModelClient's `tell` and `follow`."""
     return ModelClient(
         model.endpoints,
         model=model.model,
         api_key=api_key_from(model.api_key_env) if model.api_key_env else None,
-        tell=tell,
+        **observers,
         **_behaviour(model),
     )
 
@@ -157,6 +176,17 @@ def _behaviour(model: Model) -> dict[str, Any]:
         "patience": model.patience,
         "extra": model.request_fields,
     }
+
+
+@contextmanager
+def _noted(job: Job) -> Iterator[None]:
+    """Write down why a session ends early, as far as there is room."""
+    try:
+        yield
+    except ToolsightError as error:
+        with suppress(OSError):
+            note_stop(job.run, str(error), job.notes)
+        raise
 
 
 @contextmanager

@@ -11,6 +11,8 @@ from typing import Any
 
 from curation.runs import Run
 from curation.tables import write_text
+from curation.telemetry import FILE, Traffic, read_traffic, total
+from curation.telemetry.journal import ByStage
 
 _PACKAGES = ("toolsight", "duckdb", "pyarrow", "pillow", "numpy", "math-verify")
 _NOTES = 100
@@ -62,6 +64,10 @@ class Manifest:
     sandbox: Mapping[str, str] = field(default_factory=dict)
     """Results of the sandbox's self-test."""
     exports: Mapping[str, Exported] = field(default_factory=dict)
+    traffic: ByStage = field(default_factory=dict)
+    """What every stage asked of every model, over all sessions, killed ones included."""
+    costs: Mapping[str, float] = field(default_factory=dict)
+    """Tokens, GPU-seconds and money of all models together, in all and for a kept sample."""
     notes: Sequence[str] = ()
     """What was told of servers that were away, the latest last."""
     stopped: str = ""
@@ -85,12 +91,30 @@ def usage(run: Run) -> tuple[dict[str, Usage], dict[str, str]]:
     return costs, {arm: model for arm, _, model, _, _ in rows}
 
 
+def costs(run: Run, traffic: ByStage) -> dict[str, float]:
+    """What all stages cost together, and what that is for each kept sample."""
+    spent = total(each for models in traffic.values() for each in models.values())
+    figures = {
+        "tokens": float(spent.prompt_tokens + spent.completion_tokens),
+        "gpu_seconds": spent.gpu_seconds,
+        "money": spent.money,
+    }
+    kept = int(run.value("SELECT count(*) FROM verdicts WHERE kept"))
+    for name, value in list(figures.items()) if kept else []:
+        figures[f"{name}_a_kept_sample"] = value / kept
+    return {name: round(value, 6) for name, value in figures.items()}
+
+
 def read_manifest(run: Run) -> Manifest:
     """The manifest of a run, an empty one where none was written yet."""
     try:
         values: dict[str, Any] = json.loads(run.manifest_path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return Manifest()
+    values["traffic"] = {
+        stage: {model: Traffic.read(told) for model, told in models.items()}
+        for stage, models in values.get("traffic", {}).items()
+    }
     for name, record in (("stages", StageEntry), ("usage", Usage), ("exports", Exported)):
         values[name] = {key: record(**value) for key, value in values[name].items()}
     return Manifest(**values)
@@ -104,10 +128,17 @@ def added(notes: Sequence[str], more: Sequence[str]) -> list[str]:
 def note_stop(run: Run, why: str, notes: Sequence[str]) -> None:
     """Write down why a session ended early."""
     before = read_manifest(run)
-    write_manifest(run, replace(before, stopped=why, notes=added(before.notes, notes)))
+    told = added(before.notes, notes)
+    traffic = read_traffic(run.path / FILE)
+    write_manifest(run, replace(before, traffic=traffic, notes=told, stopped=why))
 
 
 def write_manifest(run: Run, manifest: Manifest) -> None:
     """Replace the run's manifest."""
-    text = json.dumps(asdict(manifest), indent=2, ensure_ascii=False)
+    values = asdict(manifest)
+    values["traffic"] = {
+        stage: {model: traffic.told() for model, traffic in models.items()}
+        for stage, models in manifest.traffic.items()
+    }
+    text = json.dumps(values, indent=2, ensure_ascii=False)
     write_text(run.manifest_path, text + "\n")

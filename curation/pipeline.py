@@ -17,6 +17,7 @@ from curation.manifest import (
     Manifest,
     StageEntry,
     added,
+    costs,
     read_manifest,
     usage,
     versions,
@@ -28,7 +29,7 @@ from curation.recipes.models import Teacher
 from curation.recipes.recipe import Export, Recipe
 from curation.rollouts.wording import wording
 from curation.runs import Run
-from curation.stage import Count
+from curation.stage import Count, sentence
 from curation.stages.compose import compose
 from curation.stages.count import benefit
 from curation.stages.decide import decide
@@ -41,6 +42,7 @@ from curation.stages.roll import roll
 from curation.stages.screen import find_duplicates, screen
 from curation.stages.support import support
 from curation.stages.verify import verify
+from curation.telemetry import FILE, read_traffic
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,23 +158,20 @@ def perform(job: Job, step: Step) -> str:
 
     A stage that a cap stops is no failure: it is not counted, and `job.stopped` says why.
     """
+    job.telemetry.stage = step.name
     started = time.monotonic()
     try:
-        job.counts[step.name] = count = step.work(job).check()
-        told = sentence(count)
+        count = step.work(job).check()
     except CapReached as cap:
-        job.stopped = told = f"{step.name}: {cap}"
-    job.seconds[step.name] = job.seconds.get(step.name, 0.0) + time.monotonic() - started
-    job.reporter.say(told)
+        count, told = None, f"{step.name}: {cap}"
+        job.stopped = told
+        job.reporter.say(told)
+    seconds = time.monotonic() - started
+    job.seconds[step.name] = job.seconds.get(step.name, 0.0) + seconds
+    if count is not None:
+        job.counts[step.name], told = count, sentence(count)
+        job.reporter.counted(count, seconds)
     return told
-
-
-def sentence(count: Count) -> str:
-    """A stage's count as one line."""
-    parts = [f"{count.rows_in} in", f"{count.kept} kept"]
-    parts += [f"{count.dropped} dropped"] if count.dropped else []
-    parts += [f"{count.quarantined} quarantined"] if count.quarantined else []
-    return f"{count.stage}: {', '.join(parts)}"
 
 
 def run_recipe(
@@ -236,19 +235,22 @@ def finish(job: Job) -> None:
 def record(job: Job) -> None:
     """Write the manifest: what earlier sessions put there, and what this one did."""
     before = read_manifest(job.run)
-    costs, models = usage(job.run)
+    tokens, models = usage(job.run)
     stages = dict(before.stages)
     for name, count in job.counts.items():
         past = before.stages[name].seconds if name in before.stages else 0.0
         figures = (count.rows_in, count.kept, count.dropped, count.quarantined)
         stages[name] = StageEntry(*figures, seconds=round(past + job.seconds[name], 3))
     recipe = job.run.recipe_path.read_bytes()
+    traffic = read_traffic(job.run.path / FILE)
     manifest = Manifest(
         recipe=hashlib.sha256(recipe).hexdigest(),
         versions=versions(),
         models=models,
         stages=stages,
-        usage=costs,
+        usage=tokens,
+        traffic=traffic,
+        costs=costs(job.run, traffic),
         sandbox={**before.sandbox, **job.probes},
         exports={**before.exports, **job.exports},
         notes=added(before.notes, job.notes),

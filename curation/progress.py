@@ -1,24 +1,20 @@
-"""Progress of long stages: bars with rate and time left on a terminal, plain lines elsewhere."""
+"""Progress of long stages: a live panel on a terminal (`curation.panel`), plain lines elsewhere."""
 
 from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol, TextIO
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+
+from curation.stage import Count, sentence
+
+Figures = Callable[[], Sequence[str]]
+"""How the models are doing at this moment, in lines for a person."""
 
 
 class Meter(Protocol):
@@ -34,11 +30,21 @@ class Reporter(Protocol):
 
     def stage(self, name: str, total: int | None, unit: str) -> AbstractContextManager[Meter]: ...
 
+    def counted(self, count: Count, seconds: float) -> None:
+        """A stage is done, and this is what came of it."""
+
+    def follow(self, figures: Figures) -> None:
+        """Show these beside what a stage tells."""
+
 
 class Silent:
     """Says nothing; for tests and for flows, which have artifacts instead."""
 
     def say(self, line: str) -> None: ...
+
+    def counted(self, count: Count, seconds: float) -> None: ...
+
+    def follow(self, figures: Figures) -> None: ...
 
     @contextmanager
     def stage(self, name: str, total: int | None, unit: str) -> Iterator[Meter]:
@@ -55,13 +61,20 @@ class _Tally:
 
 @dataclass(slots=True)
 class Lines:
-    """One line every few seconds and one at the end of a stage."""
+    """One line every few seconds, with how the models are doing, and one at the end of a stage."""
 
     stream: TextIO = field(default_factory=lambda: sys.stdout)
     every: float = 10.0
+    figures: Figures = list
 
     def say(self, line: str) -> None:
         print(line, file=self.stream, flush=True)
+
+    def counted(self, count: Count, seconds: float) -> None:
+        self.say(sentence(count))
+
+    def follow(self, figures: Figures) -> None:
+        self.figures = figures
 
     @contextmanager
     def stage(self, name: str, total: int | None, unit: str) -> Iterator[Meter]:
@@ -86,6 +99,8 @@ class _LineMeter:
         if time.monotonic() - self.told >= self.lines.every:
             self.told = time.monotonic()
             self.tell()
+            for line in self.lines.figures():
+                self.lines.say(f"  {line}")
 
     def tell(self) -> None:
         seconds = max(time.monotonic() - self.started, 1e-9)
@@ -93,52 +108,26 @@ class _LineMeter:
         of = f" of {self.total}" if self.total is not None else ""
         left = ""
         if self.total and rate and self.done < self.total:
-            left = f", {_clock((self.total - self.done) / rate)} left"
+            left = f", {clock((self.total - self.done) / rate)} left"
         self.lines.say(
-            f"{self.name}: {self.done}{of} {self.unit} in {_clock(seconds)}, {rate:.1f}/s{left}"
+            f"{self.name}: {self.done}{of} {self.unit} in {clock(seconds)}, {rate:.1f}/s{left}"
         )
 
 
-def _clock(seconds: float) -> str:
+def clock(seconds: float) -> str:
+    """Minutes and seconds."""
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes}:{rest:02d}"
 
 
-class Bars:
-    """A bar a stage."""
+@contextmanager
+def reporting() -> Iterator[Reporter]:
+    """A live panel when standard output is a terminal, lines otherwise."""
+    from curation.panel import Panel
 
-    def __init__(self, console: Console) -> None:
-        self._console = console
-
-    def say(self, line: str) -> None:
-        self._console.print(line, highlight=False)
-
-    @contextmanager
-    def stage(self, name: str, total: int | None, unit: str) -> Iterator[Meter]:
-        columns = (
-            TextColumn(f"{{task.description:12}} {unit}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[rate]:>8.1f}/s"),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-        )
-        with Progress(*columns, console=self._console) as progress:
-            yield _Bar(progress, progress.add_task(name, total=total, rate=0.0))
-
-
-class _Bar:
-    def __init__(self, progress: Progress, task: TaskID) -> None:
-        self._progress, self._task, self._done = progress, task, 0
-        self._started = time.monotonic()
-
-    def advance(self, units: int = 1) -> None:
-        self._done += units
-        rate = self._done / max(time.monotonic() - self._started, 1e-9)
-        self._progress.update(self._task, advance=units, rate=rate)
-
-
-def reporter() -> Reporter:
-    """Bars when standard output is a terminal, lines otherwise."""
     console = Console()
-    return Bars(console) if console.is_terminal else Lines()
+    if not console.is_terminal:
+        yield Lines()
+        return
+    with Panel(console) as panel:
+        yield panel

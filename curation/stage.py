@@ -70,6 +70,14 @@ class Count:
         return self
 
 
+def sentence(count: Count) -> str:
+    """A stage's count as one line."""
+    parts = [f"{count.rows_in} in", f"{count.kept} kept"]
+    parts += [f"{count.dropped} dropped"] if count.dropped else []
+    parts += [f"{count.quarantined} quarantined"] if count.quarantined else []
+    return f"{count.stage}: {', '.join(parts)}"
+
+
 def batches(run: Run, sql: str, *, rows: int = 1024) -> Iterator[pa.RecordBatch]:
     """Stream a query over the tables as they are now; its result is never held whole."""
     with run.connect() as db:

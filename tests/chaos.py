@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import random
+import signal
 import subprocess
 import sys
 import time
@@ -23,7 +24,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from curation.errors import RunError
 from curation.runs import RECORDS, Run
 from curation.sources import RawSample
 from tests.curation.scene import recipe_text, reply, sum_sample
@@ -37,7 +37,9 @@ text = "judge"
 url = "{url}"
 attempts = 1
 """
-_PATIENT = "timeout = 1.0\nbackoff = 0.02\n"
+_PATIENT = "timeout = 1.0\nbackoff = 0.02\nretries = 60\n"
+"""Eight kinds of faults at 10 % each leave a try one chance in five, and a stage of so small a job
+has too few requests to learn that from them."""
 TIMES = {"seconds"}
 """Fields that differ from run to run."""
 
@@ -163,25 +165,10 @@ def live(recipe: Path, run: Path, server: ScriptedServer, seconds: float | None)
             time.sleep(0.005)
         with suppress(subprocess.TimeoutExpired):
             process.wait(seconds)
-        if process.poll() is None:
-            refuse_second(run)
-            process.kill()
-            process.wait()
-            return False
-    if process.returncode:
+        process.kill()  # which does nothing to a process that has ended
+    if process.returncode not in (0, -signal.SIGKILL):
         raise RuntimeError(Path(log.name).read_text()[-2000:])
-    return True
-
-
-def refuse_second(run: Path) -> None:
-    """While a process writes to a run, no other may."""
-    if not (run / "recipe.toml").exists():
-        return  # It has not come so far.
-    try:
-        with Run(run).writing():
-            raise AssertionError(f"two processes write to {run}")
-    except RunError as error:
-        assert "another process is writing" in str(error)
+    return process.returncode == 0
 
 
 def compare(calm: Run, run: Run, outcome: Outcome) -> None:

@@ -104,6 +104,8 @@ class ScriptedServer:
         self.headers: list[dict[str, str]] = []
         self.ill = 0
         """How often the list of models is refused with 503 from now on."""
+        self.metrics = ""
+        """The page for Prometheus; there is none while it is empty."""
         self.listed = 0
         """Times that the list of models was asked for."""
         self.most_in_flight = 0
@@ -141,6 +143,7 @@ class ScriptedServer:
         app.router.add_post("/v1/chat/completions", self._complete)
         app.router.add_get("/v1/models", self._models)
         app.router.add_get("/health", self._health)
+        app.router.add_get("/metrics", self._metrics)
         self._runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", self._port, reuse_address=True)
@@ -149,6 +152,9 @@ class ScriptedServer:
 
     async def _health(self, request: web.Request) -> web.Response:
         return web.Response()
+
+    async def _metrics(self, request: web.Request) -> web.Response:
+        return web.Response(text=self.metrics, status=200 if self.metrics else 404)
 
     async def _models(self, request: web.Request) -> web.Response:
         self.listed += 1

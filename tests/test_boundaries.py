@@ -53,6 +53,12 @@ def test_heavy_packages_are_imported_where_they_are_needed() -> None:
         assert not HEAVY & set(imports(ast.parse(path.read_text()), nested=False)), path
 
 
+def test_no_wall_clock_measures_a_time() -> None:
+    """It may jump; `time.monotonic` and `time.perf_counter` do not."""
+    for path in (ROOT / "curation").rglob("*.py"):
+        assert "time.time()" not in path.read_text(), path
+
+
 def test_the_command_line_starts_without_heavy_packages() -> None:
     code = (
         "import sys, curation.cli;"

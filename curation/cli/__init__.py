@@ -23,6 +23,7 @@ for command in (
     look.diff,
     runs.why,
     runs.sql,
+    runs.metrics,
     runs.grade,
     runs.export,
     training_data.check_export,

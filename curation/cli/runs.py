@@ -38,12 +38,14 @@ def run(
     """Do everything that the recipe says and that is not yet done in the run folder."""
     with told():
         from curation.pipeline import run_recipe
-        from curation.progress import reporter
+        from curation.progress import reporting
         from curation.recipes.file import load_recipe
         from curation.runs import Run
 
         folder = Run(run or Path("runs") / recipe.stem)
-        run_recipe(load_recipe(recipe), folder, reporter(), retry_quarantined=retry_quarantined)
+        loaded = load_recipe(recipe)
+        with reporting() as reporter:
+            run_recipe(loaded, folder, reporter, retry_quarantined=retry_quarantined)
         _show(folder)
 
 
@@ -53,6 +55,26 @@ def funnel(run: RunPath) -> None:
         from curation.runs import Run
 
         _show(Run(run))
+
+
+def metrics(
+    run: RunPath,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="Write a file, whole or not at all, instead of printing."),
+    ] = None,
+) -> None:
+    """Tell a run's figures to Prometheus, also while it works: for a textfile collector."""
+    with told():
+        from curation.runs import Run
+        from curation.tables import write_text
+        from curation.telemetry.exposition import exposition
+
+        text = exposition(Run(run))
+        if out is None:
+            print(text, end="")
+        else:
+            write_text(out, text)
 
 
 def sql(run: RunPath, query: Annotated[str, typer.Argument(metavar="QUERY")]) -> None:
@@ -112,20 +134,23 @@ def grade(
     """Grade all rollouts of a run again, without new rollouts, and tell what changed."""
     with told():
         from curation.pipeline import grade_again
-        from curation.progress import reporter
+        from curation.progress import reporting
         from curation.runs import Run
 
-        grade_again(Run(run), reporter(), only=grader)
+        with reporting() as reporter:
+            grade_again(Run(run), reporter, only=grader)
 
 
 def export(run: RunPath, target: Annotated[str, typer.Argument(metavar="TARGET")]) -> None:
     """Write one export of a finished run, also one that its recipe does not name."""
     with told():
         from curation.pipeline import export_target
-        from curation.progress import reporter
+        from curation.progress import reporting
         from curation.runs import Run
 
-        print(export_target(Run(run), target, reporter()))
+        with reporting() as reporter:
+            told_of = export_target(Run(run), target, reporter)
+        print(told_of)
 
 
 def _show(run: Run) -> None:

@@ -1,7 +1,8 @@
 """Models as URLs: the client, the server that Toolsight starts itself, and the embedded model."""
 
+from curation.models.address import api_key_from
 from curation.models.checkpoint import check_checkpoint, embedded_model
-from curation.models.client import ModelClient, api_key_from
+from curation.models.client import ModelClient
 from curation.models.completion import Completion, Reply, Sampling
 from curation.models.messages import ImagePart, chat_messages
 from curation.models.server import ManagedServer

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import io
-import os
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -20,9 +20,10 @@ from typing import Any, Self
 import aiohttp
 
 from curation.errors import RequestError, ServerError
+from curation.models.address import api_base
 from curation.models.completion import Completion, Sampling
 from curation.models.endpoints import Endpoint, Endpoints
-from curation.models.exchange import exchange, list_models
+from curation.models.exchange import exchange, list_models, metrics_page
 from curation.models.messages import ImagePart, chat_messages
 from curation.models.throttle import Throttle
 from curation.models.usage import Usage
@@ -38,17 +39,6 @@ _CONNECT_TIMEOUT = 10.0
 
 def _always() -> None:
     """Permit every request."""
-
-
-def api_key_from(variable: str) -> str:
-    """The key in an environment variable; recipes name the variable, never the key."""
-    key = os.environ.get(variable, "")
-    if not key:
-        raise ServerError(
-            f"The environment variable {variable}, named by api_key_env, is not set: export it "
-            "with the API key of the model's server."
-        )
-    return key
 
 
 class ModelClient:
@@ -80,6 +70,7 @@ class ModelClient:
         patience: float = 180,
         backoff: float = 0.5,
         tell: Callable[[str], None] = lambda sentence: None,
+        follow: Callable[[ModelClient], AbstractAsyncContextManager[None]] | None = None,
     ) -> None:
         """
         model: the name to ask for; None asks the server which one it serves
@@ -91,12 +82,13 @@ class ModelClient:
         extra: further fields of the request body, such as top_k
         backoff: seconds before the first retry; doubles with each further one
         tell: is given a sentence when a server is drained, and when it is back
+        follow: what is around everything that is asked through the client
         """
         self.model = model
         self.usage = Usage()
         self.permit: Callable[[], None] = _always
         """Called before every try of a request; raises CapReached when no more may be sent."""
-        self._endpoints = Endpoints([_base(url) for url in urls], patience=patience, tell=tell)
+        self._endpoints = Endpoints([api_base(url) for url in urls], patience=patience, tell=tell)
         self._throttle = Throttle(max_in_flight)
         self._timeout = timeout
         self._retries = retries
@@ -105,19 +97,25 @@ class ModelClient:
         self._stop_in_output = stop_in_output
         self._extra = dict(extra or {})
         self._backoff = backoff
+        self._follow = follow
         self._session: aiohttp.ClientSession | None = None
+        self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0),
-            timeout=aiohttp.ClientTimeout(total=self._timeout, sock_connect=_CONNECT_TIMEOUT),
-            headers=self._headers | {"Content-Type": "application/json"},
-        )
-        try:
+        async with AsyncExitStack() as stack:
+            self._session = await stack.enter_async_context(
+                aiohttp.ClientSession(
+                    connector=aiohttp.TCPConnector(limit=0),
+                    timeout=aiohttp.ClientTimeout(
+                        total=self._timeout, sock_connect=_CONNECT_TIMEOUT
+                    ),
+                    headers=self._headers | {"Content-Type": "application/json"},
+                )
+            )
             self.model = self.model or (await self.served_models())[0]
-        except BaseException:
-            await self._session.close()
-            raise
+            if self._follow is not None:
+                await stack.enter_async_context(self._follow(self))
+            self._stack = stack.pop_all()
         return self
 
     async def __aexit__(
@@ -126,7 +124,7 @@ class ModelClient:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        await self._open_session().close()
+        await self._stack.aclose()
 
     async def served_models(self) -> list[str]:
         """Names that the first answering URL serves; ServerError when none answers."""
@@ -167,6 +165,13 @@ class ModelClient:
             f"No model server answers ({'; '.join(reasons)}): start it, or correct the URL in "
             "the recipe."
         )
+
+    async def metrics(self) -> dict[str, str]:
+        """What the servers tell Prometheus, by URL; those that tell nothing are left out."""
+        urls = [endpoint.url for endpoint in self._endpoints.all if not endpoint.drained]
+        session = self._open_session()
+        pages = await asyncio.gather(*(metrics_page(session, url) for url in urls))
+        return {url: page for url, page in zip(urls, pages, strict=True) if page}
 
     async def complete(
         self,
@@ -309,9 +314,3 @@ class ModelClient:
         if self._session is None:
             raise RuntimeError("enter the ModelClient before using it")
         return self._session
-
-
-def _base(url: str) -> str:
-    """The URL without a trailing slash and with the `/v1` that a bare host lacks."""
-    url = url.rstrip("/")
-    return url if "/" in url.partition("://")[2] else f"{url}/v1"

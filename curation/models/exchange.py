@@ -10,6 +10,7 @@ import aiohttp
 from curation.models.wire import Fault, is_ill, server_message
 
 _HEALTH_TIMEOUT = 10.0
+_METRICS_TIMEOUT = 2.0
 
 
 async def exchange(
@@ -43,3 +44,14 @@ async def list_models(session: aiohttp.ClientSession, url: str) -> tuple[int, by
     if is_ill(status):
         raise Fault(f"{status}: {server_message(data)}", "status")
     return status, data
+
+
+async def metrics_page(session: aiohttp.ClientSession, url: str) -> str:
+    """What a server tells Prometheus; empty where it has no such page or does not answer."""
+    limit = aiohttp.ClientTimeout(total=_METRICS_TIMEOUT)
+    request = session.get(f"{url.removesuffix('/v1')}/metrics", timeout=limit)
+    try:
+        status, _, data = await exchange(request, timeout=_METRICS_TIMEOUT)
+    except Fault:
+        return ""
+    return data.decode(errors="replace") if status == 200 else ""

@@ -61,7 +61,7 @@ def roll(job: Job, name: str) -> Count:
         ServerError: the model's servers are gone.
     """
     check_boxes(job)
-    arm, voices = arm_of(job.recipe, name), voices_of(job.recipe, name)
+    arm, voices = arm_of(job.recipe, name), voices_of(job.recipe, name, job.identity)
     rule = stop_rule(job.recipe, name)
     stage = roll_stage(job.recipe, voices, arm.n, rule)
     for voice in voices:

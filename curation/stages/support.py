@@ -66,7 +66,8 @@ def support(job: Job) -> Count:
     """
     teach = job.recipe.teach
     assert teach is not None, "the pipeline asks for support only where the recipe teaches"
-    counts = [_supported(job, voice, teach.support) for voice in voices_of(job.recipe, "teacher")]
+    voices = voices_of(job.recipe, "teacher", job.identity)
+    counts = [_supported(job, voice, teach.support) for voice in voices]
     rows = [sum(getattr(count, name) for count in counts) for name in _FIGURES]
     return Count("support", *rows)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
 
@@ -51,8 +51,12 @@ class Voice:
         return replace(self, sampler=replace(self.sampler, wording=wording))
 
 
-def voices_of(recipe: Recipe, name: str) -> list[Voice]:
+def voices_of(
+    recipe: Recipe, name: str, identity: Callable[[Model], str] = check_model
+) -> list[Voice]:
     """Who makes the attempts of an arm: the policy, or the teachers.
+
+    identity: who answers for a model, see `Job.identity`
 
     Raises:
         ServerError: a server does not answer, or serves another model.
@@ -60,7 +64,7 @@ def voices_of(recipe: Recipe, name: str) -> list[Voice]:
     """
     arm = arm_of(recipe, name)
     models: Sequence[Model] = recipe.teachers if name in TEACHING else [recipe.policy]
-    return [Voice(m, Sampler.of(name, arm, m, check_model(m), recipe)) for m in models]
+    return [Voice(m, Sampler.of(name, arm, m, identity(m), recipe)) for m in models]
 
 
 def arm_of(recipe: Recipe, name: str) -> Arm:

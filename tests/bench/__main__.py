@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from tests.bench import (
     busy,
+    chaos,
     client,
     curtail,
     direct,
@@ -19,6 +20,7 @@ from tests.bench import (
     sandbox,
     scale,
     search,
+    telemetry,
     verify,
 )
 from tests.bench.figure import Figure
@@ -39,6 +41,8 @@ BENCHES = {
         verify,
         export,
         report,
+        chaos,
+        telemetry,
     )
 }
 """A benchmark is a module with its options, and a `measure` that takes them."""

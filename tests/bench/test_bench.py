@@ -60,6 +60,20 @@ def test_the_simulated_benchmarks_print_a_line_for_every_claim(
     assert "kept in 95 % on 16 attempts an arm: 42% from 0%, 70% from 10%" in printed
 
 
+def test_the_cost_of_telemetry_is_measured_in_a_run(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["telemetry", "--samples", "40"])
+    told, share = capsys.readouterr().out.splitlines()
+    assert told.startswith("telemetry: 320 rollouts in ") and "Usage.flight" in told
+    assert share.startswith("telemetry: share of the stage's time: ") and "at most 2 %" in share
+
+
+def test_rows_lost_under_chaos_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["chaos", "--kills", "1", "--samples", "4"]) == 0
+    told, lost, doubled = capsys.readouterr().out.splitlines()
+    assert told.startswith("chaos: 1 kills in 1 runs; ")
+    assert "rows lost: 0.00" in lost and "rows doubled: 0.00" in doubled
+
+
 def test_a_curtailed_stage_is_compared_with_a_full_one_on_the_same_server(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -133,3 +147,5 @@ def test_the_defaults_are_what_the_bars_are_stated_for() -> None:
     assert parser().parse_args(["estimates"]).samples == 10_000
     assert parser().parse_args(["search"]).documents == 100_000
     assert parser().parse_args(["busy"]).samples == 2000
+    assert parser().parse_args(["chaos"]).kills == 50
+    assert parser().parse_args(["telemetry"]).samples == 4000

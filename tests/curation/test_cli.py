@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 from typer.testing import CliRunner, Result
 
 from curation.cli import app
@@ -74,6 +75,24 @@ def test_an_unreachable_model_is_told(tmp_path: Path) -> None:
     recipe.write_text(recipe_text("http://127.0.0.1:9/v1"))
     done = call("run", recipe, "--run", tmp_path / "run")
     assert done.exit_code == 2 and "No model server answers" in done.stderr
+
+
+def test_metrics_are_prometheus_text_on_the_screen_or_in_a_file(
+    scene: tuple[Path, Path], tmp_path: Path
+) -> None:
+    text = call("metrics", scene[1]).stdout
+    told = {
+        (sample.name, sample.labels.get("stage"), sample.labels.get("outcome")): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+    assert told["toolsight_requests_total", "direct", None] > 0
+    assert told["toolsight_rows", "ingest", "kept"] == 9
+    out = tmp_path / "toolsight.prom"
+    assert call("metrics", scene[1], "--out", out).exit_code == 0
+    assert out.read_text() == text
+    missing = call("metrics", tmp_path / "none")
+    assert missing.exit_code == 2 and "there is no run" in missing.stderr
 
 
 def test_funnel_and_sql(scene: tuple[Path, Path]) -> None:

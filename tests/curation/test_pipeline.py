@@ -135,6 +135,21 @@ def test_the_manifest_adds_up(finished: Run) -> None:
     assert manifest.exports["deepeyes-v2"].rows > 0
 
 
+def test_the_manifest_says_what_every_stage_asked_and_what_a_kept_sample_cost(
+    finished: Run,
+) -> None:
+    manifest = read_manifest(finished)
+    assert list(manifest.traffic) == ["direct", "tools", "teacher"]
+    direct = manifest.traffic["direct"]["scripted"]
+    assert 0 < direct.requests == direct.sent and direct.retries == direct.failures == 0
+    assert direct.completion_tokens == manifest.usage["direct"].completion_tokens
+    assert direct.prompt_tokens == manifest.usage["direct"].prompt_tokens
+    assert 0 < direct.busy_seconds <= direct.open_seconds
+    kept = finished.value("SELECT count(*) FROM verdicts WHERE kept")
+    assert manifest.costs["tokens_a_kept_sample"] * kept == pytest.approx(manifest.costs["tokens"])
+    assert manifest.costs["money"] == 0 and manifest.costs["gpu_seconds"] > 0
+
+
 def test_a_second_run_owes_nothing(finished: Run, server: ScriptedServer) -> None:
     files = {path: path.stat().st_mtime_ns for path in finished.path.rglob("*-0*.parquet")}
     paid = {path: time for path, time in files.items() if not path.name.startswith("all")}
