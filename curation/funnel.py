@@ -10,7 +10,8 @@ import duckdb
 
 from curation.errors import RunError
 from curation.runs import Run
-from curation.verification import HOLDS
+from curation.verification import HOLDS, names_sql
+from schemas.rollout import TEACHING
 
 ALL = "all"
 
@@ -66,8 +67,8 @@ _COUNTS = (
     ),
     (
         "{} rollouts",
-        """SELECT arm, source, count(*) FROM rollouts JOIN samples USING (sample_id)
-           WHERE arm IN ('teacher', 'guided') GROUP BY ALL ORDER BY arm DESC""",
+        f"""SELECT arm, source, count(*) FROM rollouts JOIN samples USING (sample_id)
+           WHERE arm IN {names_sql(TEACHING)} GROUP BY ALL ORDER BY arm DESC""",
     ),
     (
         "ended: {}",
@@ -80,6 +81,24 @@ _COUNTS = (
         f"""SELECT "check", source, count(*) FROM verifications JOIN samples USING (sample_id)
            WHERE NOT {HOLDS}
            GROUP BY ALL ORDER BY count(*) DESC""",
+    ),
+    (
+        "asked again without observations",
+        "SELECT source, count(*) FROM supports JOIN samples USING (sample_id) GROUP BY 1",
+    ),
+    (
+        "still mostly right: {}",
+        """SELECT how, source, count(*) FROM (
+               SELECT sample_id, 'observations blank' AS how FROM supports
+               WHERE 2 * blank_right > blank_attempts UNION ALL
+               SELECT sample_id, 'those of another sample' FROM supports
+               WHERE 2 * swapped_right > swapped_attempts
+           ) JOIN samples USING (sample_id) GROUP BY ALL ORDER BY how""",
+    ),
+    (
+        "left out: {}",
+        """SELECT dropped_by, source, count(*) FROM choices JOIN samples USING (sample_id)
+           WHERE dropped_by IS NOT NULL GROUP BY ALL ORDER BY count(*) DESC""",
     ),
     (
         "trajectories",
@@ -132,6 +151,7 @@ _STORY = (
     ("benefit", "SELECT * EXCLUDE (sample_id) FROM benefits"),
     ("verdict", "SELECT kept, split, dropped_by, failed FROM verdicts"),
     ("checks", 'SELECT rollout_id[:12] AS rollout, "check", passed, evidence FROM verifications'),
+    ("chosen", "SELECT rollout_id[:12] AS rollout, kind, dropped_by FROM choices"),
     (
         "trajectories",
         "SELECT trajectory_id, tool_calls, len(messages) AS messages FROM trajectories",

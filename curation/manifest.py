@@ -72,6 +72,8 @@ class Manifest:
     """What was told of servers that were away, the latest last."""
     stopped: str = ""
     """Why the last session ended early; empty when it did everything."""
+    mix: Sequence[Mapping[str, Any]] = ()
+    """What the trajectories consist of: `curation.mixing.Share` by `Share`."""
 
 
 def versions() -> dict[str, str]:

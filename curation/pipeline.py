@@ -30,6 +30,7 @@ from curation.recipes.recipe import Export, Recipe
 from curation.rollouts.wording import wording
 from curation.runs import Run
 from curation.stage import Count, sentence
+from curation.stages.choose import shares
 from curation.stages.compose import compose
 from curation.stages.count import benefit
 from curation.stages.decide import decide
@@ -40,6 +41,7 @@ from curation.stages.measure import measure
 from curation.stages.regrade import decide_again, regrade
 from curation.stages.roll import roll
 from curation.stages.screen import find_duplicates, screen
+from curation.stages.solutions import solutions
 from curation.stages.support import support
 from curation.stages.verify import verify
 from curation.telemetry import FILE, read_traffic
@@ -91,6 +93,7 @@ def synthesize_steps(recipe: Recipe) -> list[Step]:
     return [
         Step("teacher", partial(roll, name="teacher"), asks_models=True),
         *([Step("guided", guided, True, after_cap=True)] if recipe.teach.guided else []),
+        *([Step("solutions", solutions, after_cap=True)] if recipe.teach.text_share else []),
         replace(_grading(recipe), after_cap=True),
         Step("verify", verify, after_cap=True),
         *([Step("support", support, True, after_cap=True)] if recipe.teach.support else []),
@@ -241,7 +244,7 @@ def record(job: Job) -> None:
         past = before.stages[name].seconds if name in before.stages else 0.0
         figures = (count.rows_in, count.kept, count.dropped, count.quarantined)
         stages[name] = StageEntry(*figures, seconds=round(past + job.seconds[name], 3))
-    recipe = job.run.recipe_path.read_bytes()
+    recipe, teach = job.run.recipe_path.read_bytes(), job.recipe.teach
     traffic = read_traffic(job.run.path / FILE)
     manifest = Manifest(
         recipe=hashlib.sha256(recipe).hexdigest(),
@@ -255,5 +258,6 @@ def record(job: Job) -> None:
         exports={**before.exports, **job.exports},
         notes=added(before.notes, job.notes),
         stopped=job.stopped or "",
+        mix=[each._asdict() for each in shares(job.run, teach)] if teach else [],
     )
     write_manifest(job.run, manifest)

@@ -23,6 +23,7 @@ from curation.search import record
 from curation.tables import PARTIAL, Table
 from schemas import (
     Benefit,
+    Choice,
     Counts,
     Duplicate,
     Image,
@@ -55,6 +56,7 @@ RECORDS: dict[str, type] = {
     "verdicts": Verdict,
     "verifications": Verification,
     "supports": Support,
+    "choices": Choice,
     "trajectories": Trajectory,
     "pairs": Pair,
     "quarantine": Quarantined,

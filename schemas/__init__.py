@@ -4,12 +4,13 @@ from schemas.arrow import arrow_schema, from_table, to_table
 from schemas.rollout import Author, Benefit, Counts, Rollout, Score, ToolCall, Turn
 from schemas.run import Pull
 from schemas.sample import Box, Duplicate, Image, Measure, Quarantined, Sample, Verdict
-from schemas.trajectory import Message, Pair, Support, Trajectory, Verification
+from schemas.trajectory import Choice, Message, Pair, Support, Trajectory, Verification
 
 __all__ = [
     "Author",
     "Benefit",
     "Box",
+    "Choice",
     "Counts",
     "Duplicate",
     "Image",

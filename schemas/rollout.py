@@ -15,11 +15,12 @@ ARMS = (
     "confirm_tools",
     "teacher",
     "guided",
+    "solution",
 )
-"""Ways to try a sample; all but the last two measure it."""
+"""Ways to try a sample; all but the last three measure it."""
 
-TEACHING = ("teacher", "guided")
-"""Arms whose rollouts may become trajectories."""
+TEACHING = ("teacher", "guided", "solution")
+"""Arms whose rollouts may become trajectories: teachers', and what sources brought themselves."""
 
 STOP_REASONS = (
     "answered",

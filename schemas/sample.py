@@ -100,7 +100,8 @@ class Verdict:
     failed: tuple[str, ...]
     """Every rule that would have dropped it."""
     split: str | None
-    """rl or cold_start where kept by a preset that splits; null otherwise."""
+    """rl or cold_start where kept by a preset that splits, text where a sample without an image
+    brings its solution; null otherwise."""
 
 
 @dataclass(frozen=True, slots=True)

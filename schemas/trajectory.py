@@ -62,6 +62,23 @@ class Support:
 
 
 @dataclass(frozen=True, slots=True)
+class Choice:
+    """Whether a verified rollout became a trajectory."""
+
+    rollout_id: str
+    sample_id: str
+    dialect: str
+    kind: str
+    """tools, direct (an image and no tool) or text (no image)."""
+    category: str
+    tool_calls: int
+    tool: str
+    """Names of its tools in alphabetical order, joined by `+`; empty where it used none."""
+    dropped_by: str | None
+    """Why it is left out; null where it is a trajectory."""
+
+
+@dataclass(frozen=True, slots=True)
 class Pair:
     """A verified and a rejected rollout of one sample, from the turn where they part.
 

@@ -58,6 +58,10 @@ class Background:
     models: Mapping[str, str]
     """Who answered, by arm."""
     versions: Mapping[str, str]
+    mix: Sequence[Sequence[str]] = ()
+    """Header and lines: what the trajectories consist of, and what the recipe wanted."""
+    evidence: Sequence[tuple[str, str]] = ()
+    """Figures that tell whether the tools mattered, and what they are."""
 
 
 class Target(Protocol):

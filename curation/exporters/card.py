@@ -74,6 +74,12 @@ def card(
         "## Rows\n\n" + _mix(tally),
         *(["## Preferences\n\n" + _preferences(tally, manifest)] if tally.rejected_by else []),
         *([f"## Funnel\n\n{_funnel(background)}"] if background else []),
+        *([f"## Mix\n\n{_came_out(background)}"] if background and background.mix else []),
+        *(
+            [f"## Evidence\n\n{_evidence(background)}"]
+            if background and background.evidence
+            else []
+        ),
         "## Contract check\n\n" + _check(manifest, tally, rows),
         "## Columns\n\n" + _table(("column", "Arrow type"), _columns(schema)),
         "## Training\n\n" + _training(files, rows),
@@ -97,6 +103,19 @@ def _funnel(background: Background) -> str:
     return "When this was written, the run had made of the rows of its sources:\n\n" + _table(
         header, lines
     )
+
+
+def _came_out(background: Background) -> str:
+    header, *lines = background.mix
+    return (
+        "The trajectories of the run. Shares by category, tool calls and tool are of those that use"
+        " tools; `verified` counts all rollouts that passed every check.\n\n"
+        + _table(header, lines)
+    )
+
+
+def _evidence(background: Background) -> str:
+    return "Whether the tools mattered:\n\n" + _table(("figure", "value"), background.evidence)
 
 
 def _reproduce(background: Background) -> str:

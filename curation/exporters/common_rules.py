@@ -23,7 +23,10 @@ _SPECIAL = re.compile(
 def _images_present(candidate: Candidate) -> str | None:
     if candidate.row["images"]:
         return None
-    return "images is empty, and rows with and without images do not share a batch: drop the row"
+    return (
+        "images is empty, and this trainer's batches cannot hold rows with and without images:"
+        " export it for llamafactory or ms-swift, which can, or drop it"
+    )
 
 
 def _placeholder_count(candidate: Candidate) -> str | None:
@@ -125,8 +128,10 @@ def image_pixels(min_side: int, max_pixels: int | None) -> Rule:
     return Rule("image_pixels", find)
 
 
+IMAGES_PRESENT = Rule("images_present", _images_present)
+"""For trainers whose batches fall over a row without an image."""
+
 PICTURES = (
-    Rule("images_present", _images_present),
     Rule("image_decodes", _image_decodes),
     Rule("image_side", _image_side),
     Rule("image_aspect", _image_aspect),
@@ -136,11 +141,10 @@ PICTURES = (
 """Rules about images alone."""
 
 COMMON = (
-    Rule("images_present", _images_present),
     Rule("placeholder_role", _placeholder_role),
     Rule("placeholder_count", _placeholder_count),
     Rule("media_words", _media_words),
     Rule("special_tokens", _special_tokens),
-    *PICTURES[1:],
+    *PICTURES,
 )
 """Rules of every target with conversations."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from curation.exporters.base import ExportRow, Launch
 from curation.exporters.checks import one_of
-from curation.exporters.common_rules import COMMON
+from curation.exporters.common_rules import COMMON, IMAGES_PRESENT
 from curation.exporters.launch import RL_TOKENS, TRAINER, fork_keys, launch_script, training_keys
 from curation.exporters.rl import rl_columns, rl_schema, tool_prompt
 from curation.exporters.rl_rules import RL
@@ -36,6 +36,7 @@ SCHEMA = rl_schema("env_name")
 RULES = (
     one_of("data_source", ("perception", "reason", "search")),
     one_of("env_name", (ENV_NAME,)),
+    IMAGES_PRESENT,
     *COMMON,
     *RL,
 )

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from curation.errors import ExportError
 from curation.exporters.base import ExportRow
 from curation.exporters.checks import Candidate, Rule
-from curation.exporters.common_rules import COMMON
+from curation.exporters.common_rules import COMMON, IMAGES_PRESENT
 from curation.exporters.sft_rules import SFT
 from schemas import Message, Pair
 
@@ -113,7 +113,7 @@ DPO = (
     *(both(rule) for rule in SFT if rule.name == "turn_order"),
     Rule("empty_reply", _no_empty_reply),
     Rule("different", _different),
-    *map(both, COMMON),
+    *map(both, (IMAGES_PRESENT, *COMMON)),
     *(_chosen(rule) for rule in SFT if rule.name in _OF_CHOSEN),
 )
 """Rules of every DPO target."""

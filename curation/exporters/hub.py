@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 
 from curation.exporters.base import IMAGES, ExportRow, Launch, pictures
-from curation.exporters.common_rules import PICTURES
+from curation.exporters.common_rules import IMAGES_PRESENT, PICTURES
 
 NAME = "hub"
 KIND = "rl"
@@ -47,7 +47,7 @@ SCHEMA = pa.schema(
     ],
     metadata={"huggingface": json.dumps({"info": {"features": _FEATURES}})},
 )
-RULES = PICTURES
+RULES = (IMAGES_PRESENT, *PICTURES)
 NOTES = (
     "Answers: the gold answer first, accepted aliases after it.",
     "Attempts and right answers are of the base model named in the provenance, without and with"

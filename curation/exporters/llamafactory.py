@@ -24,6 +24,7 @@ RULES = (*COMMON, *SFT)
 NOTES = (
     "Every shard is a data set of its own in `dataset_info.json`, since a folder may hold"
     " nothing but shards there; `train.yaml` names them all.",
+    "Rows without an image, where there are any, are text-only solutions.",
     "Data sets with images as bytes and as paths cannot be in one run.",
     "Rows longer than `cutoff_len` are cut without a word: do not lower what is set here.",
     "A lower `image_max_pixels` shrinks what the model sees, while boxes and code keep the pixels"

@@ -20,6 +20,7 @@ MAX_TOKENS = SFT_TOKENS
 SCHEMA = SFT_SCHEMA
 RULES = (*COMMON, *SFT)
 NOTES = (
+    "Rows without an image, where there are any, are text-only solutions.",
     "`--strict true` stops at a row that cannot be read; by default it is dropped with a log line.",
     "Rows longer than `--max_length` are deleted by default (`truncation_strategy`).",
     "`MAX_PIXELS` is set to 16384 visual tokens of 28 x 28 pixels; a lower one shrinks what the"

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from curation.dialects.base import IMAGE
 from curation.exporters.base import IMAGES, ExportRow, Launch, pictures
-from curation.exporters.common_rules import COMMON
+from curation.exporters.common_rules import COMMON, IMAGES_PRESENT
 from curation.exporters.launch import SFT_TOKENS
 from curation.exporters.sft_rules import SFT
 from schemas import Message
@@ -32,7 +32,7 @@ MESSAGES = pa.list_(pa.struct([("role", pa.string()), ("content", pa.list_(_PART
 """The text of an image part is empty, not null: templates ask whether the key is there."""
 SCHEMA = pa.schema([("messages", MESSAGES), ("images", IMAGES)])
 
-RULES = (*COMMON, *SFT)
+RULES = (IMAGES_PRESENT, *COMMON, *SFT)
 NOTES = (
     "TRL trains on every token of a row with images, also on prompts and observations; the other"
     " SFT targets train on the assistant's turns alone.",

@@ -1,7 +1,6 @@
-"""TRL 0.24: preference rows for `DPOTrainer`, conversational with images.
+"""TRL 1: preference rows for `DPOTrainer`, conversational with images.
 
-TRL takes images from the prompt alone and each side as one text, so that pairs are exported whose
-sides are one reply.
+TRL takes images from the prompt alone, so that pairs are exported whose sides are one reply.
 """
 
 from __future__ import annotations
@@ -26,8 +25,8 @@ SCHEMA = pa.schema(
 )
 RULES = (ONE_REPLY, *DPO)
 NOTES = (
-    "`max_prompt_length` is 512 in TRL 0.24 unless told, which would cut image tokens away:"
-    " `train.py` sets it to None, as it does `max_length`.",
+    "Needs TRL 1: its earlier `DPOTrainer` cannot take Qwen2.5-VL (huggingface/trl, issue 2660).",
+    "`max_length` is 1024 unless told and cuts image tokens away: `train.py` sets it to None.",
     "Both sides are the reply in which the two rollouts part; pairs that part over several turns"
     " are left out here and kept by `ms-swift-dpo`.",
     "Images are decoded by the `Image` feature of `datasets`, as `train.py` casts them.",

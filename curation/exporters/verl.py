@@ -15,7 +15,7 @@ import pyarrow as pa
 from curation.dialects import get_dialect
 from curation.exporters.base import ExportRow, Launch
 from curation.exporters.checks import one_of
-from curation.exporters.common_rules import COMMON
+from curation.exporters.common_rules import COMMON, IMAGES_PRESENT
 from curation.exporters.launch import RL_TOKENS, TRAINER, launch_script, training_keys
 from curation.exporters.rl import rl_columns, rl_schema, tool_prompt
 from curation.exporters.rl_rules import RL
@@ -42,7 +42,7 @@ EXTRA_INFO = pa.struct(
     ]
 )
 SCHEMA = rl_schema("agent_name", EXTRA_INFO)
-RULES = (one_of("agent_name", (AGENT_NAME,)), *COMMON, *RL)
+RULES = (one_of("agent_name", (AGENT_NAME,)), IMAGES_PRESENT, *COMMON, *RL)
 NOTES = (
     "The system message describes the tool; a chat template that renders `tools` itself says it"
     " a second time: look at one rendered prompt first.",

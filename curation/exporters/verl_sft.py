@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from curation.exporters.base import ExportRow, Launch
-from curation.exporters.common_rules import COMMON
+from curation.exporters.common_rules import COMMON, IMAGES_PRESENT
 from curation.exporters.launch import SFT_TOKENS, file_list, launch_script
 from curation.exporters.sft import SFT_SCHEMA, sft_row
 from curation.exporters.sft_rules import SFT
@@ -17,7 +17,7 @@ TOOLS: tuple[str, ...] = ()
 FILES = False
 MAX_TOKENS = SFT_TOKENS
 SCHEMA = SFT_SCHEMA
-RULES = (*COMMON, *SFT)
+RULES = (IMAGES_PRESENT, *COMMON, *SFT)
 NOTES = (
     "There is no `tools` column: the system message describes the tools, and calls and"
     " observations are text, so that no chat template can drop them.",

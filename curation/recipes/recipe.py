@@ -12,6 +12,7 @@ from curation.budget import RunCaps
 from curation.dialects import DIALECTS, Dialect, get_dialect
 from curation.exporters.settings import ExportSettings
 from curation.graders.assigned import Graders
+from curation.recipes.mix import Mix
 from curation.recipes.models import JudgeModel, Model, Teacher, check_sampling
 from curation.recipes.presets import Preset
 from curation.rollouts.placebo import KINDS
@@ -166,13 +167,18 @@ class Teach:
     rl_share: float = 0.0
     """Share of the RL samples that the teacher solves too, besides every cold-start sample."""
     per_sample: int = 1
-    """The most trajectories of one sample."""
+    """The most trajectories of one sample in one dialect."""
     choose: str = "shortest"
     """`shortest` first, or `diverse`: one of every number of tool calls before a second one."""
     min_tool_calls: int = 1
     """The fewest of a trajectory."""
     direct_share: float = 0.0
     """Share of trajectories in which the teacher answered without a tool, against blind calls."""
+    text_share: float = 0.0
+    """Share of trajectories that are worked solutions without an image, from sources with a column
+    `solution`; long chains of thought keep a model from forgetting how to reason in words."""
+    mix: Mix | None = None
+    """Shares of the trajectories that use tools; null takes all of them."""
     error_turns: str = "drop"
     """`keep`: a failed action may stand in a trajectory when a later one went well."""
     require: tuple[str, ...] = ()
@@ -187,8 +193,11 @@ class Teach:
     def __post_init__(self) -> None:
         if self.choose not in ("shortest", "diverse"):
             raise ValueError(f"choose is {self.choose!r}: write shortest or diverse")
-        if not 0 <= self.direct_share < 1:
-            raise ValueError(f"direct_share is {self.direct_share}: write 0 <= share < 1")
+        if min(self.direct_share, self.text_share) < 0 or self.direct_share + self.text_share >= 1:
+            raise ValueError(
+                f"direct_share is {self.direct_share} and text_share {self.text_share}: write"
+                " shares from 0 that sum to less than 1"
+            )
         if self.error_turns not in ERROR_TURNS:
             raise ValueError(f"error_turns is {self.error_turns!r}: write drop or keep")
         for name in self.require:

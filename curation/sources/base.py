@@ -28,6 +28,8 @@ class RawSample:
     choices: tuple[str, ...] = ()
     evidence: tuple[Box, ...] = ()
     metadata: Mapping[str, object] = field(default_factory=dict)
+    solution: str = ""
+    """A worked solution, where the source has one; a row with one needs no image."""
 
 
 @dataclass(frozen=True, slots=True)

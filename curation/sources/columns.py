@@ -71,7 +71,10 @@ def read_row(
     question, answers, choices = _choices(cells, layout, question, answers)
     kind = "choice" if choices else layout.kind_of(answers[0])
     images = image_bytes([cell(cells, name) for name in columns.image], root)
-    if not images:
+    solution = (
+        _solution(cell(cells, columns.solution), columns.solution) if columns.solution else ""
+    )
+    if not images and not solution:
         raise RowFault("missing_image", "the row's list of images is empty; add an image")
     boxes = cell(cells, columns.boxes) if columns.boxes else None
     category = cell(cells, columns.category) if columns.category else None
@@ -91,6 +94,7 @@ def read_row(
             for name in columns.metadata
             if (value := cell(cells, name)) is not None
         },
+        solution=solution,
     )
 
 
@@ -114,6 +118,16 @@ def _question(value: object, column: str) -> str:
             "word it differently",
         )
     return text
+
+
+def _solution(value: object, column: str) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise RowFault(
+            "missing_solution",
+            f"column {column!r} holds no text of a solution; map the column that holds it, or a"
+            " path into it such as messages.-1.content",
+        )
+    return value
 
 
 def _answers(cells: Cells, layout: Layout) -> tuple[str, ...]:

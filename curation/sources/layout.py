@@ -39,13 +39,16 @@ class Columns:
     """Must be unique; rows are numbered without it."""
     category: str | None = None
     """Such as perception, chart or document; rules can differ by it."""
+    solution: str | None = None
+    """A worked solution as text: a chain of thought with its answer at the end. Where it is named,
+    no image is looked for unless `image` is named, too."""
     metadata: tuple[str, ...] = ()
     """Columns to keep as they are."""
 
     def names(self) -> tuple[str, ...]:
         """Every column that is read, in no particular order."""
         answer = self.answers or self.answer
-        rest = (self.options, self.boxes, self.id, self.category)
+        rest = (self.options, self.boxes, self.id, self.category, self.solution)
         named = (self.question, answer, *self.image, *rest, *self.metadata)
         return tuple(name for name in named if name is not None)
 
@@ -120,6 +123,8 @@ def _map_columns(base: Columns, given: Mapping[str, object]) -> Columns:
         if len(names) != 1 and not several:
             raise RecipeError(f"columns.{role} takes one column name, not {len(names)}")
         changes[role] = tuple(names) if several else names[0]
+    if "solution" in changes:
+        changes = {"image": (), **changes}
     return replace(base, **changes)
 
 

@@ -13,6 +13,8 @@ from curation.stage import to_json
 from schemas import Box, Image, Sample
 from schemas.sample import ANSWER_KINDS
 
+SOLUTION = "solution"
+"""Where a sample's metadata holds the solution that its source brought."""
 _RESERVED = re.compile(r"<image>|<video>|<\|[a-z_]+\|>")
 """Text that a chat template or a trainer's loader takes for something else."""
 
@@ -58,7 +60,7 @@ def admit(source: str, row: RawSample) -> Admitted:
         category=row.category,
         license=row.license,
         origin=row.origin,
-        metadata=to_json(dict(row.metadata)),
+        metadata=to_json({**row.metadata, **({SOLUTION: row.solution} if row.solution else {})}),
     )
     return Admitted(sample, images)
 
@@ -108,7 +110,7 @@ def _check_answers(row: RawSample) -> None:
 
 
 def _images(row: RawSample) -> tuple[tuple[Image, bytes], ...]:
-    if not row.images:
+    if not row.images and not row.solution:
         raise RowError("missing_image", "it has no image: add one or drop the row")
     try:
         return tuple((identify(encoded), encoded) for encoded in row.images)

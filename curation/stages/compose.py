@@ -1,4 +1,4 @@
-"""Compose: verified rollouts become trajectories, some of each sample, some without tools."""
+"""Compose: verified rollouts become trajectories, as the recipe chooses and mixes them."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import pyarrow as pa
 
 from curation.dialects import Dialect
 from curation.job import Job
-from curation.recipes.recipe import Teach
+from curation.mixing import missed
 from curation.stage import Count, batches, to_json
+from curation.stages.choose import choose, shares
 from curation.stages.conclude import LOOKS, conclude
 from curation.stages.pairs import conversation, write_pairs
-from curation.stages.verify import CHECKED, PASSED
-from curation.verification import names_sql
+from curation.stages.verify import CHECKED
 from schemas import Rollout, Trajectory, to_table
 from schemas.arrow import from_dict
 
@@ -25,56 +25,27 @@ def compose(job: Job) -> Count:
     teach = job.recipe.teach
     assert teach is not None, "the pipeline composes only where the recipe teaches"
     conclude(job, teach)
-    job.run.table("trajectories").replace(_trajectories(job, teach))
+    choose(job, teach)
+    job.run.table("trajectories").replace(_trajectories(job))
     write_pairs(job, teach)
+    for sentence in missed(shares(job.run, teach)):
+        job.reporter.say(sentence)
+    return _count(job)
+
+
+def _count(job: Job) -> Count:
+    """Checked rollouts: rejected in view of others, left out with a reason, or trajectories."""
     checked = job.run.value(f"SELECT count(*) FROM ({CHECKED})")
+    rejected = checked - job.run.value("SELECT count(*) FROM choices")
+    left_out = job.run.value("SELECT count(*) FROM choices WHERE dropped_by IS NOT NULL")
     made = job.run.value("SELECT count(*) FROM trajectories")
-    return Count("compose", checked, made, dropped=checked - made)
+    return Count("compose", checked, made, dropped=rejected + left_out)
 
 
-def chosen_sql(teach: Teach) -> str:
-    """Verified rollouts: at most `per_sample` with tools of a sample, and the direct share.
-
-    Direct ones come from samples that have none with tools, in the order of their ids, which is
-    as good as random.
-    """
-    order = "tool_calls, tokens, rollout_id"
-    if teach.choose == "diverse":
-        order = f"nth, {order}"
-    least = max(teach.min_tool_calls, 1)
-    parts = teach.direct_share / (1 - teach.direct_share)
-    return f"""
-        WITH verified AS (
-            SELECT *, row_number() OVER (
-                PARTITION BY sample_id, tool_calls ORDER BY tokens, rollout_id) AS nth
-            FROM ({LOOKS}) SEMI JOIN ({PASSED}) USING (rollout_id)
-            WHERE rollout_id NOT IN (
-                SELECT rollout_id FROM verifications
-                WHERE "check" IN {names_sql((*teach.require, ""))} AND NOT passed)
-        ),
-        chosen AS (
-            FROM verified WHERE tool_calls >= {least} QUALIFY row_number() OVER (
-                PARTITION BY sample_id ORDER BY {order}) <= {teach.per_sample}
-        ),
-        direct AS (
-            FROM verified ANTI JOIN chosen USING (sample_id) WHERE tool_calls = 0
-            QUALIFY row_number() OVER (PARTITION BY sample_id ORDER BY {order}) = 1
-        )
-        FROM (
-            FROM chosen UNION ALL (
-                FROM direct {"" if teach.min_tool_calls == 0 else _at_most(parts)})
-        ) ORDER BY sample_id, rollout_id
-    """
-
-
-def _at_most(parts: float) -> str:
-    """SQL: as many as `parts` for every chosen trajectory with tools."""
-    return f"""QUALIFY row_number() OVER (ORDER BY sample_id)
-        <= round({parts} * (SELECT count(*) FROM chosen))"""
-
-
-def _trajectories(job: Job, teach: Teach) -> Iterator[pa.Table]:
-    for batch in batches(job.run, chosen_sql(teach), rows=256):
+def _trajectories(job: Job) -> Iterator[pa.Table]:
+    chosen = f"""FROM ({LOOKS}) SEMI JOIN (FROM choices WHERE dropped_by IS NULL)
+                 USING (rollout_id) ORDER BY sample_id, rollout_id"""
+    for batch in batches(job.run, chosen, rows=256):
         yield to_table(
             Trajectory,
             (trajectory(row, job.recipe.dialect(row["dialect"])) for row in batch.to_pylist()),

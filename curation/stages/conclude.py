@@ -8,22 +8,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import groupby
+from typing import Any
 
 import pyarrow as pa
 
 from curation.job import Job
-from curation.recipes.recipe import Teach
+from curation.recipes.recipe import Recipe, Teach
 from curation.stage import query_rows
 from curation.stages.verify import CHECKED
-from curation.verification.case import Finding
+from curation.verification.case import Case, Finding, Gallery
 from curation.verification.duplicates import Kept
 from curation.verification.support import support
-from schemas import Support, Verification, to_table
+from schemas import Rollout, Support, Verification, to_table
 from schemas.arrow import from_dict
 
 LOOKS = f"""
-    SELECT rollouts.*, question, image_ids,
-           len(list_filter(turns, lambda turn: turn.call IS NOT NULL)) AS tool_calls,
+    SELECT rollouts.*, question, image_ids, category,
+           list_filter(list_transform(turns, lambda turn: turn.call.name),
+                       lambda name: name IS NOT NULL) AS called,
+           len(called) AS tool_calls,
+           array_to_string(list_sort(list_distinct(called)), '+') AS tool,
            list_sum(list_transform(turns, lambda turn: turn.completion_tokens)) AS tokens
     FROM rollouts SEMI JOIN ({CHECKED}) USING (rollout_id) JOIN samples USING (sample_id)
 """
@@ -62,17 +66,29 @@ def _distinct(job: Job, without: set[str]) -> Iterator[Verification]:
     """Of trajectories alike about the same pictures, to the same answer, the shortest is kept."""
     rows = query_rows(
         job.run,
-        f"""SELECT rollout_id, sample_id,
-                   coalesce(nullif(image_ids, []), [question]) || [lower(prediction)] AS about,
-                   [question] || list_transform(turns, lambda turn: turn.text) AS texts
+        f"""SELECT *, coalesce(nullif(image_ids, []), [question])
+                      || [dialect, lower(prediction)] AS about
             FROM ({LOOKS}) ORDER BY about, tool_calls, tokens, rollout_id""",
+        rows=256,
     )
+    gallery = Gallery(job.run.images.read)
     for _, alike in groupby(rows, key=lambda row: row["about"]):
         kept = Kept()
         for row in alike:
             if row["rollout_id"] not in without:
-                finding = kept.near_duplicate(row["rollout_id"], row["texts"])
+                finding = kept.near_duplicate(_case(row, job.recipe, gallery))
                 yield _row(row["rollout_id"], row["sample_id"], "near_duplicate", finding)
+
+
+def _case(row: dict[str, Any], recipe: Recipe, gallery: Gallery) -> Case:
+    return Case(
+        rollout=from_dict(Rollout, row),
+        dialect=recipe.dialect(row["dialect"]),
+        question=row["question"],
+        answers=(),
+        image_ids=tuple(row["image_ids"]),
+        gallery=gallery,
+    )
 
 
 def _row(rollout_id: str, sample_id: str, check: str, finding: Finding) -> Verification:

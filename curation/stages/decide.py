@@ -9,7 +9,7 @@ from curation.job import Job
 from curation.recipes.presets import Condition, Planned, Preset
 from curation.stage import Count, batches
 from curation.stages.count import holds, tallies
-from curation.stages.screen import count_verdicts
+from curation.stages.screen import TEXT_ONLY, count_verdicts
 
 MEASURES = f"""
     SELECT tallied.*, samples.* EXCLUDE (sample_id), benefits.* EXCLUDE (
@@ -18,6 +18,10 @@ MEASURES = f"""
     JOIN samples USING (sample_id) JOIN benefits USING (sample_id)
 """
 """SQL: everything that conditions speak of, one row a screened sample."""
+
+
+TEXT = "text"
+"""The split of samples without an image: their solutions are for the cold start alone."""
 
 
 def decide(job: Job) -> Count:
@@ -36,8 +40,11 @@ def verdict_sql(preset: Preset, planned: Planned) -> str:
                                lambda reason: reason IS NOT NULL) AS reasons
             FROM ({MEASURES})
         ), joined AS (
-            SELECT samples.sample_id, judged.split,
-                   CASE WHEN screens.kept THEN reasons ELSE screens.failed END AS failed
+            SELECT samples.sample_id,
+                   CASE WHEN screens.failed = ['{TEXT_ONLY}'] THEN '{TEXT}' ELSE judged.split END
+                       AS split,
+                   CASE WHEN screens.failed = ['{TEXT_ONLY}'] THEN []::VARCHAR[]
+                        WHEN screens.kept THEN reasons ELSE screens.failed END AS failed
             FROM samples JOIN screens USING (sample_id) LEFT JOIN judged USING (sample_id)
         )
         SELECT sample_id, len(failed) = 0 AS kept, failed[1] AS dropped_by, failed,

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from curation.dialects import DIALECTS
 from curation.errors import RunError
+from curation.evidence import evidence
 from curation.exporters import (
     Background,
     ExportRow,
@@ -22,18 +23,22 @@ from curation.funnel import read_funnel
 from curation.images import ImageStore
 from curation.job import Job
 from curation.manifest import Exported, read_manifest, usage, versions
+from curation.mixing import HEADER
 from curation.recipes.recipe import Export, Recipe
 from curation.runs import Run
 from curation.stage import Count, batches, query_rows, to_json
+from curation.stages.choose import shares
 from curation.tools import Tool
+from curation.verification import names_sql
 from schemas import Author, Benefit, Pair, Sample, Trajectory
 from schemas.arrow import from_dict
+from schemas.rollout import TEACHING
 
-_RL = """
+_RL = f"""
     FROM verdicts JOIN samples USING (sample_id) JOIN benefits USING (sample_id)
     LEFT JOIN (SELECT sample_id, any_value(model) AS policy FROM rollouts
-               WHERE arm NOT IN ('teacher', 'guided') GROUP BY sample_id) USING (sample_id)
-    WHERE split = 'rl' ORDER BY {order}
+               WHERE arm NOT IN {names_sql(TEACHING)} GROUP BY sample_id) USING (sample_id)
+    WHERE split = 'rl' ORDER BY {{order}}
 """
 _SFT = """
     FROM trajectories JOIN samples USING (sample_id) LEFT JOIN benefits USING (sample_id)
@@ -80,7 +85,7 @@ def export(job: Job, chosen: Export) -> Count:
     else:
         rows = export_rows(job.run, job.recipe, chosen)
         summary = write_export(
-            chosen.target, rows, folder, chosen.settings, background=_background(job.run)
+            chosen.target, rows, folder, chosen.settings, background=_background(job)
         )
         done = Exported(summary.rows, summary.left_out_by, made_from)
     job.exports[chosen.target] = done
@@ -88,12 +93,16 @@ def export(job: Job, chosen: Export) -> Count:
     return Count(f"export {chosen.target}", done.rows + left_out, done.rows, left_out).check()
 
 
-def _background(run: Run) -> Background:
+def _background(job: Job) -> Background:
+    run, teach = job.run, job.recipe.teach
+    mix = [each.cells() for each in shares(run, teach)] if teach else []
     return Background(
         funnel=read_funnel(run).cells(),
         recipe=_public(run.recipe_path.read_text(encoding="utf-8")),
         models=usage(run)[1],
         versions=versions(),
+        mix=[HEADER, *mix] if mix else [],
+        evidence=evidence(run),
     )
 
 

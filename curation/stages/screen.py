@@ -17,6 +17,8 @@ from schemas import Verdict, to_table
 
 DUPLICATE = "duplicate"
 QUARANTINED = "quarantined"
+TEXT_ONLY = "text_only"
+"""Samples without an image are not tried: they bring their solutions, see `stages.solutions`."""
 
 _DUPLICATES = """
     WITH numbered AS (
@@ -88,11 +90,13 @@ def failures(
     _note(failed, QUARANTINED, batch.column("unmeasured").to_pylist())
     if drop_duplicates:
         _note(failed, DUPLICATE, batch.column("duplicate").to_pylist())
+    shown = [bool(images) for images in batch.column("image_ids").to_pylist()]
+    _note(failed, TEXT_ONLY, [not image for image in shown])
     table = pa.Table.from_batches([batch])
     for rule in filters:
-        kept = rule.keep(table).to_pylist()
-        _note(failed, f"{rule.name}:unmeasured", [keep is None for keep in kept])
-        _note(failed, rule.name, [keep is False for keep in kept])
+        kept = list(zip(shown, rule.keep(table).to_pylist(), strict=True))
+        _note(failed, f"{rule.name}:unmeasured", [image and keep is None for image, keep in kept])
+        _note(failed, rule.name, [image and keep is False for image, keep in kept])
     return failed
 
 

@@ -23,7 +23,7 @@ Size = tuple[float, float]
 def boxes(case: Case) -> Finding:
     """Every box of a call, and every `crop` whose box and image are known without running it."""
     count = 0
-    for position, box, size in _boxes(case):
+    for position, box, size in viewed(case):
         count += 1
         if fault := box_fault(box, size):
             shown = ", ".join(f"{edge:g}" for edge in box)
@@ -51,7 +51,7 @@ def box_fault(box: tuple[float, ...], size: Size) -> str | None:
     return None
 
 
-def _boxes(case: Case) -> Iterator[tuple[int, tuple[float, ...], Size]]:
+def viewed(case: Case) -> Iterator[tuple[int, tuple[float, ...], Size]]:
     """Turn, box and size of the image that it is a box of; what failed is judged elsewhere."""
     sizes = dict(_sizes(case))
     names = Names(sizes={f"image_{number}": size for number, size in sizes.items()})

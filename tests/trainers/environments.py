@@ -31,6 +31,8 @@ PINS = {
         "cachetools",
         "uvicorn",
         "fastapi",
+        # For pairs: the one that LLaMA-Factory allows cannot take Qwen2.5-VL in its DPOTrainer.
+        "trl==1.13.0",
     ),
     "llamafactory": (
         "torch==2.13.0",

@@ -11,6 +11,7 @@ import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,7 +28,7 @@ from curation.runs import Run
 from curation.stages.export import export_rows
 from tests.bench.export import examples, fill
 from tests.curation.scene import recipe_text, reply
-from tests.scripted_server import ScriptedServer
+from tests.scripted_server import Fault, ScriptedServer
 from tests.trainers import environments
 
 pytestmark = pytest.mark.trainers
@@ -42,6 +43,9 @@ CASES = {
     "llamafactory": ("llamafactory", "llamafactory"),
     "ms-swift": ("llamafactory", "ms_swift"),
     "trl": ("llamafactory", "trl"),
+    "llamafactory-dpo": ("llamafactory", "llamafactory_dpo"),
+    "ms-swift-dpo": ("llamafactory", "ms_swift_dpo"),
+    "trl-dpo": ("verl", "trl_dpo"),
 }
 """Environment and loader by target."""
 FILES = [target for target in CASES if get_target(target).FILES]
@@ -55,8 +59,9 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         "shard_bytes = 300_000"
         for target in CASES
     ]
-    with ScriptedServer(reply) as server:
+    with ScriptedServer(at_times_wrong) as server:
         text = recipe_text(server.url, 54).split("[[exports]]")[0] + "\n".join(tables)
+        text = text.replace("attempts = 2", "attempts = 2\npairs = 2")
         run = Run(tmp_path_factory.mktemp("trainers") / "run")
         run_recipe(parse_recipe(text, "trainers"), run, Silent())
         yield run.export_path("")
@@ -75,6 +80,18 @@ def write(run: Run, target: str, out: Path, settings: ExportSettings) -> Path:
     chosen = Export(target, settings)
     write_export(target, export_rows(run, load_recipe(run.recipe_path), chosen), out, settings)
     return out
+
+
+def at_times_wrong(request: dict[str, Any]) -> list[str] | Fault:
+    """The scene's model, whose teacher misreads the crop in one of two attempts; at some samples
+    both of them look at the same one."""
+    replies = reply(request)
+    odd = request["seed"] % 2 == 1
+    if isinstance(replies, Fault) or request["temperature"] == 1:
+        return replies
+    if len(request["messages"]) == 2:
+        return replies[:1] * len(replies) if odd else replies
+    return ["<think>It says less.</think>\n<answer>-1</answer>"] if odd else replies
 
 
 def load(name: str, loader: str, folder: Path, scratch: Path) -> dict[str, float]:

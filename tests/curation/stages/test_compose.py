@@ -14,7 +14,7 @@ from curation.runs import Run
 from curation.stages.compose import compose
 from curation.stages.verify import verify_stage
 from schemas import Pair, Rollout, Sample, ToolCall, Turn, Verification, from_table
-from tests.curation.scene import recipe_text
+from tests.curation.scene import picture, recipe_text
 
 Fault = tuple[str, str, int]
 """Rollout, check and turn."""
@@ -90,6 +90,10 @@ def composed(
     ]
     with Job.open(recipe, run) as job:
         samples = {r.sample_id: sample(r.sample_id) for r in rollouts}
+        for each in samples.values():  # Near duplicates are compared by where they look.
+            path = run.images.path(each.image_ids[0])
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(picture(1))
         run.table("samples").append("ingest", list(samples.values()), {})
         run.table("rollouts").append("teacher", rollouts, {})
         run.table("verifications").append("verify", rows, verify_stage(recipe).settings)

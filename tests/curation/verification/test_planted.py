@@ -100,12 +100,12 @@ async def test_near_duplicates_are_caught_and_others_are_not(world: World) -> No
     copies = planted("near_duplicate", world.reals, world.store, EACH)
     for real, copy in zip(world.reals, copies, strict=False):
         kept = Kept()
-        assert kept.near_duplicate("first", real.case(world.gallery).texts).passed
-        assert kept.near_duplicate("again", copy.case(world.gallery).texts).passed is False
+        assert kept.near_duplicate(real.case(world.gallery)).passed
+        assert kept.near_duplicate(copy.case(world.gallery)).passed is False
     for one, other in zip(world.reals, world.reals[1:], strict=False):
         kept = Kept()
-        assert kept.near_duplicate("one", one.case(world.gallery).texts).passed
-        assert kept.near_duplicate("other", other.case(world.gallery).texts).passed
+        assert kept.near_duplicate(one.case(world.gallery)).passed
+        assert kept.near_duplicate(other.case(world.gallery)).passed
 
 
 async def test_a_rejected_trajectory_shows_every_reason(world: World) -> None:
