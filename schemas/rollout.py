@@ -70,10 +70,10 @@ class Author:
     """Who wrote a rollout that may become a trajectory, and on what terms."""
 
     teacher: str
-    """Its name in the recipe."""
+    """Its name in the recipe, or that of the source whose solution it is."""
     model: str
     endpoint: str
-    """How it was reached: url, serve or embedded."""
+    """How it was reached: url, serve or embedded; source for a solution that came with a sample."""
     terms: str
     """License or terms of use of what it writes, as the recipe states them; empty where it
     does not."""

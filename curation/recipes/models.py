@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from curation.budget import Caps
+from curation.dialects import DIALECTS
 from curation.graders.judgement import STRUCTURED
 
 
@@ -140,6 +141,8 @@ class Teacher(Model):
     """What the run calls it; letters, digits and underscores."""
     share: float = 1.0
     """Share of the attempts that it makes; the shares of all teachers sum to 1."""
+    dialect: str | None = None
+    """In which it writes; null leaves it to `[teach]`."""
     terms: str = ""
     """License or terms of use of what it writes, recorded with every rollout: outputs of some
     models may not be redistributed or trained on."""
@@ -159,6 +162,11 @@ class Teacher(Model):
             raise ValueError(
                 f"name is {self.name!r}: write small letters, digits and underscores, and none of"
                 f" {', '.join(_TAKEN)}"
+            )
+        tools = [name for name in DIALECTS if name != "direct"]
+        if self.dialect is not None and self.dialect not in tools:
+            raise ValueError(
+                f"dialect is {self.dialect!r}: choose one with tools: {', '.join(tools)}"
             )
         if not 0 < self.share <= 1:
             raise ValueError(f"share is {self.share}: write a share of more than 0, at most 1")

@@ -16,7 +16,7 @@ from curation.job import Job
 from curation.stage import Count, PartWriter, Stage, count_stage, query_rows
 from curation.stages.admit import SOLUTION
 from curation.stages.decide import TEXT
-from schemas import Rollout, Turn
+from schemas import Author, Rollout, Turn
 
 _THOUGHT = re.compile(r"\A\s*<think>(.*?)</think>(.*)\Z", re.DOTALL)
 
@@ -44,7 +44,8 @@ def solutions_stage(dialect: Dialect) -> Stage:
         table="rollouts",
         key="rollout_id",
         wanted=f"""
-            SELECT sample_id, origin, json_extract_string(metadata, '$.{SOLUTION}') AS solution,
+            SELECT sample_id, source, origin, license,
+                   json_extract_string(metadata, '$.{SOLUTION}') AS solution,
                    sha256(concat_ws('/', sample_id, 'solution', '{dialect.name}')) AS rollout_id
             FROM samples JOIN verdicts USING (sample_id) WHERE split = '{TEXT}'
         """,
@@ -73,6 +74,7 @@ def _rollout(row: dict[str, Any], dialect: Dialect) -> Rollout:
         stop_reason="answered" if isinstance(said, Answer) else "parse_error",
         error=None,
         seconds=0.0,
+        written_by=Author(row["source"], row["origin"], "source", row["license"]),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from curation.errors import StaleSettingsError
@@ -107,14 +107,13 @@ class Verifier:
 
     job: Job
     workbench: Workbench
+    """Without tools: each rollout is given those of its dialect."""
     gallery: Gallery
 
     @classmethod
     def of(cls, job: Job, sandbox: CodeSandbox) -> Verifier:
         """One that runs actions again in a sandbox, and searches from the run's record alone."""
-        spoken = job.recipe.teach.dialect if job.recipe.teach else ""
-        tools, record = toolbox(spoken, job.recipe.tools), job.run.searches(frozen=True)
-        workbench = Workbench(sandbox, tools, record=record)
+        workbench = Workbench(sandbox, {}, record=job.run.searches(frozen=True))
         return cls(job, workbench, Gallery(job.run.images.read))
 
     async def findings(self, rollout: Rollout, row: Mapping[str, Any]) -> list[Verification]:
@@ -138,6 +137,8 @@ class Verifier:
             **examine(case),
         }
         images = [self.job.run.images.path(image_id) for image_id in case.image_ids]
-        async with self.workbench.bench(images, rollout.seed, row["origin_id"]) as bench:
+        tools = toolbox(rollout.dialect, self.job.recipe.tools)
+        workbench = replace(self.workbench, tools=tools)
+        async with workbench.bench(images, rollout.seed, row["origin_id"]) as bench:
             found["replay"] = await replay(case, bench)
         return [verification(rollout, check, finding) for check, finding in found.items()]

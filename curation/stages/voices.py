@@ -64,7 +64,13 @@ def voices_of(
     """
     arm = arm_of(recipe, name)
     models: Sequence[Model] = recipe.teachers if name in TEACHING else [recipe.policy]
-    return [Voice(m, Sampler.of(name, arm, m, identity(m), recipe)) for m in models]
+    return [Voice(m, Sampler.of(name, _own(arm, m), m, identity(m), recipe)) for m in models]
+
+
+def _own(arm: Arm, model: Model) -> Arm:
+    """The arm in the dialect that a teacher writes."""
+    own = model.dialect if isinstance(model, Teacher) else None
+    return replace(arm, dialect=own) if own else arm
 
 
 def arm_of(recipe: Recipe, name: str) -> Arm:
