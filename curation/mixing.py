@@ -1,8 +1,8 @@
 """How many trajectories of each kind a stated mix takes: as many as its shares allow.
 
-Trajectories of one kind, that is of one category, number of calls and set of tools, are alike to a
-mix, so it is an integer programme over few kinds however many trajectories there are: keep the most
-of them such that no share is further from the wanted one than the tolerance.
+Trajectories that count to the same shares are alike to a mix, so it is an integer programme over
+few groups however many trajectories there are: keep the most of them such that no share is further
+from the wanted one than the tolerance, and spread what is left out over the groups.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from curation.recipes.mix import Mix
 
 _STEP = 0.005
 """How finely the tolerance is searched that shares need which cannot be met."""
+
+Numbers = NDArray[np.float64]
 
 
 class Kind(NamedTuple):
@@ -37,52 +39,83 @@ class Kind(NamedTuple):
         return str(own) == value
 
 
-def quotas(found: Mapping[Kind, int], mix: Mix) -> dict[Kind, int]:
-    """How many of each kind are kept.
+class Quota(NamedTuple):
+    """How many trajectories are kept of kinds that are alike to the mix."""
+
+    kinds: tuple[Kind, ...]
+    kept: int
+
+
+def quotas(found: Mapping[Kind, int], mix: Mix) -> list[Quota]:
+    """What to keep of the trajectories found.
 
     Where the shares cannot be met with `mix.keep` of the trajectories, the tolerance is widened
     just as far as it takes.
     """
-    kinds, wanted = sorted(found), mix.wanted()
-    if not kinds or not wanted:
-        return dict(found)
-    most = np.array([found[kind] for kind in kinds])
-    least = math.ceil(mix.keep * int(most.sum()))
-    member = np.array([[float(kind.has(*named)) for kind in kinds] for named in wanted])
+    wanted = mix.wanted()
+    groups: dict[tuple[bool, ...], list[Kind]] = {}
+    for kind in sorted(found):
+        groups.setdefault(tuple(kind.has(*named) for named in wanted), []).append(kind)
+    if not groups:
+        return []
+    most = np.array([sum(found[kind] for kind in kinds) for kinds in groups.values()], dtype=float)
+    member = np.array(list(groups), dtype=float).T.reshape(len(wanted), len(groups))
     shares = np.array(list(wanted.values()))
-    counts = None
+    least = max(math.ceil(mix.keep * most.sum()), 1)
+    kept = most
     for tolerance in np.arange(mix.tolerance, 1 + _STEP, _STEP):
-        counts = _most(most, max(least, 1), member, shares, min(float(tolerance), 1.0))
-        if counts is not None:
+        bounds = _bounds(member, shares, float(tolerance))
+        if (total := _total(most, bounds, least)) is not None:
+            kept = _spread(most, bounds, total)
             break
-    assert counts is not None, "with a tolerance of 1 everything may stay"
-    return {kind: int(count) for kind, count in zip(kinds, counts, strict=True)}
+    return [
+        Quota(tuple(kinds), round(count))
+        for kinds, count in zip(groups.values(), kept, strict=True)
+    ]
 
 
-def _most(
-    most: NDArray[np.int64],
-    least: int,
-    member: NDArray[np.float64],
-    shares: NDArray[np.float64],
-    tolerance: float,
-) -> NDArray[np.int64] | None:
-    """The largest counts, kind by kind, within a tolerance; None where there are none.
+def _bounds(member: Numbers, shares: Numbers, tolerance: float) -> Numbers:
+    """Rows whose product with the counts must not be above 0.
 
-    member: (shares, kinds), 1 where a kind counts to the share. Of n kept in all and m of them
-    counted to a share s, |m - s n| <= tolerance n.
+    Of n kept in all and m of them counted to a share s, |m - s n| <= tolerance n. `member` is 1
+    where a group (column) counts to a share (row).
     """
     above = member - (shares + tolerance)[:, None]
     below = (shares - tolerance)[:, None] - member
+    return np.vstack([above, below])
+
+
+def _total(most: Numbers, bounds: Numbers, least: int) -> int | None:
+    """How many can be kept at most; None where the bounds allow less than `least`."""
+    ones = np.ones(len(most))
     found = milp(
-        c=-np.ones(len(most)),
-        integrality=np.ones(len(most)),
+        -ones,
+        integrality=ones,
         bounds=Bounds(0, most),
         constraints=[
-            LinearConstraint(np.vstack([above, below]), ub=1e-9),
-            LinearConstraint(np.ones((1, len(most))), lb=least),
+            LinearConstraint(bounds, ub=np.zeros(len(bounds))),
+            LinearConstraint(ones, lb=least),
         ],
     )
-    return np.rint(found.x).astype(np.int64) if found.success else None
+    return round(-found.fun) if found.success else None
+
+
+def _spread(most: Numbers, bounds: Numbers, total: int) -> Numbers:
+    """Counts of that total whose smallest kept part of a group is as large as can be."""
+    groups = len(most)
+    part = np.vstack([np.diag(-np.ones(groups)), most]).T  # A last variable: the smallest part.
+    found = milp(
+        np.append(np.zeros(groups), -1.0),
+        integrality=np.append(np.ones(groups), 0.0),
+        bounds=Bounds(0, np.append(most, 1.0)),
+        constraints=[
+            LinearConstraint(np.pad(bounds, ((0, 0), (0, 1))), ub=np.zeros(len(bounds))),
+            LinearConstraint(np.append(np.ones(groups), 0.0), lb=total, ub=total),
+            LinearConstraint(part, ub=np.zeros(groups)),
+        ],
+    )
+    counts: Numbers = found.x[:groups]
+    return counts
 
 
 class Share(NamedTuple):
@@ -101,6 +134,7 @@ class Share(NamedTuple):
     met: bool
 
     def cells(self) -> tuple[str, ...]:
+        """A line of a table under HEADER."""
         wanted = "" if self.wanted is None else f"{self.wanted:.1%}"
         said = "" if self.wanted is None else "yes" if self.met else "no"
         share, rows, found = f"{self.share:.1%}", f"{self.rows:,}", f"{self.of:,}"

@@ -82,20 +82,23 @@ def _picked(teach: Teach, seed: int) -> str:
 
 
 def _apply(db: duckdb.DuckDBPyConnection, mix: Mix) -> None:
-    """Drop what the mix has no room for, kind by kind."""
+    """Drop what the mix has no room for, of kinds that are alike to it whichever come."""
     wanted = f"FROM picked WHERE kind = '{TOOLS}' AND dropped_by IS NULL"
     rows = db.execute(f"SELECT {_KIND}, count(*) {wanted} GROUP BY ALL").fetchall()
     found = {Kind(*kind): count for *kind, count in rows}
-    db.execute(f"CREATE TEMP TABLE quotas AS SELECT {_KIND}, 0 AS quota FROM picked LIMIT 0")
-    for kind, quota in quotas(found, mix).items():
-        db.execute("INSERT INTO quotas VALUES ($1, $2, $3, $4)", [*kind, quota])
+    db.execute(
+        f"CREATE TEMP TABLE quotas AS SELECT {_KIND}, 0 AS alike, 0 AS kept FROM picked LIMIT 0"
+    )
+    for number, quota in enumerate(quotas(found, mix)):
+        for kind in quota.kinds:
+            db.execute(
+                "INSERT INTO quotas VALUES ($1, $2, $3, $4, $5)", [*kind, number, quota.kept]
+            )
     _drop(
         db,
         "mix",
-        f"""SELECT rollout_id FROM (
-                SELECT rollout_id, {_KIND},
-                       row_number() OVER (PARTITION BY {_KIND} ORDER BY draw) AS place {wanted}
-            ) JOIN quotas USING ({_KIND}) WHERE place > quota""",
+        f"""SELECT rollout_id {wanted.replace("picked", f"picked JOIN quotas USING ({_KIND})")}
+            QUALIFY row_number() OVER (PARTITION BY alike ORDER BY draw) > kept""",
     )
 
 
@@ -116,11 +119,12 @@ def _drop(db: duckdb.DuckDBPyConnection, reason: str, rollouts: str) -> None:
 
 
 def shares(run: Run, teach: Teach) -> list[Share]:
-    """The mix that came out, and the one that the recipe wants, as far as it says."""
+    """The mix that came out, and the one that the recipe wants, as far as it says; nothing where
+    no rollout was verified."""
     with run.connect() as db:
         found = _counts(db, ("kind", "dialect"), "true")
         found |= _counts(db, PARTS, f"kind = '{TOOLS}'")
-    return list(_report(found, _wanted(teach), teach.mix or Mix()))
+    return list(_report(found, _wanted(teach), teach.mix or Mix())) if found else []
 
 
 Counted = dict[tuple[str, str], tuple[int, int]]
@@ -154,7 +158,7 @@ def _report(found: Counted, wanted: Mapping[tuple[str, str], float], mix: Mix) -
         total = sum(kept for kept, _ in own.values())
         named = [value for each, value in wanted if each == part and value not in own]
         for value in (*own, *named):
-            kept, verified = own.get(value) or _together(own, value)
+            kept, verified = own.get(value) or _together(own, part, value)
             share, want = kept / max(total, 1), wanted.get((part, value))
             # A share that one trajectory more or less would pass is met.
             slack = max(mix.tolerance, 1 / max(total, 1) if part == "kind" else 0.0) + 1e-6
@@ -162,9 +166,9 @@ def _report(found: Counted, wanted: Mapping[tuple[str, str], float], mix: Mix) -
             yield Share(part, value, want, share, kept, verified, met)
 
 
-def _together(own: Mapping[str, tuple[int, int]], value: str) -> tuple[int, int]:
-    """The counts of `3+`; nothing for a value that nobody has."""
-    if not value.endswith("+"):
+def _together(own: Mapping[str, tuple[int, int]], part: str, value: str) -> tuple[int, int]:
+    """The counts of `3+` calls; nothing for a value that nobody has."""
+    if part != "tool_calls" or not value.endswith("+"):
         return 0, 0
     several = [counts for calls, counts in own.items() if int(calls) >= int(value[:-1])]
     return sum(kept for kept, _ in several), sum(verified for _, verified in several)

@@ -85,7 +85,7 @@ def export(job: Job, chosen: Export) -> Count:
     else:
         rows = export_rows(job.run, job.recipe, chosen)
         summary = write_export(
-            chosen.target, rows, folder, chosen.settings, background=_background(job)
+            chosen.target, rows, folder, chosen.settings, background=_background(job, chosen)
         )
         done = Exported(summary.rows, summary.left_out_by, made_from)
     job.exports[chosen.target] = done
@@ -93,9 +93,10 @@ def export(job: Job, chosen: Export) -> Count:
     return Count(f"export {chosen.target}", done.rows + left_out, done.rows, left_out).check()
 
 
-def _background(job: Job) -> Background:
+def _background(job: Job, chosen: Export) -> Background:
     run, teach = job.run, job.recipe.teach
-    mix = [each.cells() for each in shares(run, teach)] if teach else []
+    taught = get_target(chosen.target).KIND != "rl"
+    mix = [each.cells() for each in shares(run, teach)] if teach and taught else []
     return Background(
         funnel=read_funnel(run).cells(),
         recipe=_public(run.recipe_path.read_text(encoding="utf-8")),

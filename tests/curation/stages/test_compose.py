@@ -9,8 +9,10 @@ import pytest
 from curation.dialects.base import IMAGE
 from curation.errors import RecipeError
 from curation.job import Job
+from curation.progress import Reporter, Silent
 from curation.recipes.file import parse_recipe
 from curation.runs import Run
+from curation.stages.choose import shares
 from curation.stages.compose import compose
 from curation.stages.verify import verify_stage
 from schemas import Pair, Rollout, Sample, ToolCall, Turn, Verification, from_table
@@ -69,12 +71,32 @@ def rollout(name: str) -> Rollout:
     )
 
 
+class Told(Silent):
+    """Remembers what is said."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def say(self, line: str) -> None:
+        self.lines.append(line)
+
+
+def recipe_with(teach: str) -> str:
+    return recipe_text("http://127.0.0.1:1").replace("attempts = 2", f"attempts = 2\n{teach}")
+
+
 def composed(
-    folder: Path, *names: str, teach: str = "", flagged: str = "", faults: tuple[Fault, ...] = ()
+    folder: Path,
+    *names: str,
+    teach: str = "",
+    flagged: str = "",
+    faults: tuple[Fault, ...] = (),
+    seed: int = 7,
+    reporter: Reporter | None = None,
 ) -> Run:
     """A run in which these rollouts were verified; `flagged` does not survive re-indentation, and
     `faults` are more findings against a rollout."""
-    text = recipe_text("http://127.0.0.1:1").replace("attempts = 2", f"attempts = 2\n{teach}")
+    text = recipe_with(teach).replace("seed = 7", f"seed = {seed}")
     recipe, run = parse_recipe(text, "scene"), Run(folder / "run")
     rollouts = [rollout(name) for name in names]
     rows = [
@@ -88,10 +110,10 @@ def composed(
     rows += [
         Verification(name, name[0], check, False, "seen", turn) for name, check, turn in faults
     ]
-    with Job.open(recipe, run) as job:
+    with Job.open(recipe, run, reporter) as job:
         samples = {r.sample_id: sample(r.sample_id) for r in rollouts}
         for each in samples.values():  # Near duplicates are compared by where they look.
-            path = run.images.path(each.image_ids[0])
+            path = run.images.folder / each.image_ids[0][:2] / f"{each.image_ids[0]}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(picture(1))
         run.table("samples").append("ingest", list(samples.values()), {})
@@ -106,6 +128,7 @@ def kept(run: Run) -> list[str]:
     return found or []
 
 
+REQUIRE = 'require = ["trainer_replay"]'
 ATTEMPTS = ("a-good-1-fox", "a-good-1-owl", "a-good-2-hen", "a-bad-1-cat", "b-good-0-dog")
 
 
@@ -126,11 +149,61 @@ def test_what_is_chosen(tmp_path: Path, teach: str, expected: list[str]) -> None
     assert kept(composed(tmp_path, *ATTEMPTS, teach=teach)) == expected
 
 
+def reasons(run: Run) -> dict[str, str | None]:
+    with run.connect() as db:
+        return dict(db.execute("SELECT rollout_id, dropped_by FROM choices").fetchall())
+
+
+def test_every_verified_rollout_has_its_reason(tmp_path: Path) -> None:
+    more = ("a-good-0-ant", "b-good-0-cow", "c-good-0-eel")
+    run = composed(tmp_path, *ATTEMPTS, *more, teach="direct_share = 0.5")
+    told = reasons(run)
+    direct = {name: told.pop(name) for name in ("b-good-0-dog", "b-good-0-cow", "c-good-0-eel")}
+    assert told == {
+        "a-good-1-fox": None,
+        "a-good-1-owl": "per_sample",
+        "a-good-2-hen": "per_sample",
+        "a-good-0-ant": "solved_with_tools",
+    }
+    # Of one sample only one is wanted, and half of the trajectories are one more.
+    assert sorted(map(str, direct.values())) == ["None", "direct_share", "per_sample"]
+    flagged = composed(tmp_path / "2", *ATTEMPTS, flagged="a-good-1-fox", teach=REQUIRE)
+    assert reasons(flagged)["a-good-1-fox"] == "trainer_replay"
+
+
+def test_a_mix_drops_by_lot_what_it_has_no_room_for(tmp_path: Path) -> None:
+    names = [f"{letter}-good-{1 if letter < 'g' else 2}-{letter * 3}" for letter in "abcdefghi"]
+    mix = 'mix = { tool_calls = { "1" = 0.5, "2+" = 0.5 }, keep = 0.1 }'
+    run = composed(tmp_path / "1", *names, teach=mix)
+    assert len(kept(run)) == 6
+    assert {name for name in kept(run) if "-2-" in name} == set(names[6:])
+    assert set(reasons(run).values()) == {None, "mix"}
+    assert kept(composed(tmp_path / "2", *names, teach=mix)) == kept(run)
+    other = composed(tmp_path / "3", *names, teach=mix, seed=8)
+    assert len(kept(other)) == 6
+    teach = parse_recipe(recipe_with(mix), "scene").teach
+    assert teach is not None
+    told = {(each.part, each.value): each for each in shares(run, teach)}
+    assert (told["tool_calls", "1"].rows, told["tool_calls", "1"].of) == (3, 6)
+    assert told["tool_calls", "2+"].met and told["kind", "tools"].wanted is None
+
+
+def test_a_share_that_cannot_be_met_is_told(tmp_path: Path) -> None:
+    said = Told()
+    mix = 'mix = { tool_calls = { "1" = 0.5, "2" = 0.5 } }'
+    composed(tmp_path, "a-good-1-fox", "b-good-1-owl", teach=mix, reporter=said)
+    assert [line for line in said.lines if "misses" in line] == [
+        "the mix misses tool_calls 1: 100.0% where 50.0% was wanted, 2 of 2 verified rollouts"
+        " with it",
+        "the mix misses tool_calls 2: 0.0% where 50.0% was wanted, 0 of 0 verified rollouts"
+        " with it",
+    ]
+
+
 def test_a_flag_counts_where_the_recipe_requires_it(tmp_path: Path) -> None:
     flagged = "a-good-1-fox"
     assert kept(composed(tmp_path / "1", *ATTEMPTS, flagged=flagged)) == [flagged]
-    required = 'require = ["trainer_replay"]'
-    run = composed(tmp_path / "2", *ATTEMPTS, flagged=flagged, teach=required)
+    run = composed(tmp_path / "2", *ATTEMPTS, flagged=flagged, teach=REQUIRE)
     assert kept(run) == ["a-good-1-owl"]
 
 
@@ -192,6 +265,6 @@ def test_no_pairs_unless_asked_for(tmp_path: Path) -> None:
     ],
 )
 def test_settings_out_of_range_are_told(setting: str) -> None:
-    text = recipe_text("http://127.0.0.1:1").replace("attempts = 2", f"attempts = 2\n{setting}")
+    text = recipe_with(setting)
     with pytest.raises(RecipeError, match=setting.split()[0]):
         parse_recipe(text, "scene")
