@@ -104,6 +104,11 @@ _COUNTS = (
         "trajectories",
         """SELECT source, count(*) FROM trajectories JOIN samples USING (sample_id) GROUP BY 1""",
     ),
+    (
+        "of these in {}",
+        """SELECT dialect, source, count(*) FROM trajectories JOIN samples USING (sample_id)
+           GROUP BY ALL ORDER BY dialect""",
+    ),
 )
 """A label and its query: counts by source, or by what stands for {} in the label and by source."""
 

@@ -24,7 +24,6 @@ LIMIT = 16
 def smaller(url: str) -> Recipe:
     """The demonstration with fewer samples and a server that runs already."""
     text = re.sub(r"limit = \d+", f"limit = {LIMIT}", DEMO.read_text())
-    text = text.replace("rl_share = 0.5", "rl_share = 1.0")
     return parse_recipe(text.replace("embedded = true", f'url = "{url}"'), "demo")
 
 

@@ -25,7 +25,7 @@ def test_its_recipe_is_valid_in_place_of_the_demonstrations_sources_and_models()
     shown = re.search(r"```toml\n(.*?)```", README, re.DOTALL)
     assert shown is not None
     demo = (ROOT / "flows" / "recipes" / "demo.toml").read_text()
-    rest = re.sub(r"\[\[sources\]\][^\[]*|\[policy\][^\[]*", "", demo)
+    rest = re.sub(r"\[\[(?:sources|teachers)\]\][^\[]*|\[policy\][^\[]*", "", demo)
     recipe = parse_recipe(rest + shown[1], "readme")
     assert {source.use for source in recipe.sources} == {"hub", "parquet"}
     assert len(recipe.policy.endpoints) == 2

@@ -20,7 +20,6 @@ from curation.exporters.contract import contract_rules
 from curation.graders import GRADERS, JUDGE
 from curation.graders.assigned import Graders
 from curation.recipes.arms import read_arms, written_arms
-from curation.recipes.mix import Mix
 from curation.recipes.models import JudgeModel, Model
 from curation.recipes.presets import PRESETS, Preset
 from curation.recipes.recipe import Arms, Export, Filter, Recipe, Source, Teach
@@ -115,7 +114,7 @@ def parse_recipe(text: str, name: str) -> Recipe:
     file = bind(File, top, name)
     policy = bind(Model, file.policy, "policy")
     arms = read_arms(file.arms)
-    teach = _teach(file.teach) if file.teach is not None else None
+    teach = bind(Teach, file.teach, "teach") if file.teach is not None else None
     recipe = Recipe(
         name=name,
         seed=file.seed,
@@ -175,12 +174,6 @@ def _filter(table: Mapping[str, Any], where: str) -> Filter:
         return Filter(name, use, filters.bind(use, settings))
     except ValueError as error:
         raise RecipeError(f"{where}: {error}") from None
-
-
-def _teach(table: Mapping[str, Any]) -> Teach:
-    own = {key: value for key, value in table.items() if key != "mix"}
-    teach = bind(Teach, own, "teach")
-    return replace(teach, mix=bind(Mix, table["mix"], "teach.mix")) if "mix" in table else teach
 
 
 def _graders(table: Mapping[str, Any], *, judged: bool) -> Graders:

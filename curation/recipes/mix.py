@@ -20,6 +20,7 @@ class Mix:
     """
 
     category: Mapping[str, float] = field(default_factory=dict)
+    """By the sample's category, such as chart or document."""
     tool_calls: Mapping[str, float] = field(default_factory=dict)
     """By number of calls: "1", "2", or "3+" for three and more."""
     tool: Mapping[str, float] = field(default_factory=dict)

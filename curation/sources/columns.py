@@ -88,7 +88,9 @@ def read_row(
         license=layout.license,
         origin=origin,
         choices=choices,
-        evidence=read_boxes(boxes, images[0], layout.box_format, layout.box_scale),
+        evidence=read_boxes(boxes, images[0], layout.box_format, layout.box_scale)
+        if images
+        else (),
         metadata={
             name: _plain(value)
             for name in columns.metadata

@@ -50,16 +50,17 @@ def _picked(teach: Teach, seed: int) -> str:
     if teach.choose == "diverse":
         order = f"nth, {order}"
     return f"""
-        WITH verified AS (
+        WITH lacking AS (
+            SELECT rollout_id, min("check") AS required FROM verifications
+            WHERE NOT passed AND "check" IN {names_sql((*teach.require, ""))} GROUP BY rollout_id
+        ), verified AS (
             SELECT *, CASE WHEN len(image_ids) = 0 THEN '{TEXT}' WHEN tool_calls = 0
                            THEN '{DIRECT}' ELSE '{TOOLS}' END AS kind,
-                   (SELECT min("check") FROM verifications
-                    WHERE rollout_id = looks.rollout_id AND NOT passed
-                          AND "check" IN {names_sql((*teach.require, ""))}) AS required,
                    CASE WHEN required IS NOT NULL THEN required
                         WHEN kind = '{TOOLS}' AND tool_calls < {teach.min_tool_calls}
                         THEN 'min_tool_calls' END AS unfit
-            FROM ({LOOKS}) AS looks SEMI JOIN ({PASSED}) USING (rollout_id)
+            FROM ({LOOKS}) SEMI JOIN ({PASSED}) USING (rollout_id)
+            LEFT JOIN lacking USING (rollout_id)
         ), numbered AS (
             SELECT *, row_number() OVER (
                 PARTITION BY sample_id, dialect, tool_calls, unfit ORDER BY tokens, rollout_id

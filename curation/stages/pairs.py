@@ -1,10 +1,9 @@
 """Pairs: a trajectory against rollouts of its sample that a check rejected, for DPO trainers.
 
-Both begin with the same turns, then part; the later they part, the more the preference is about one
-step, so the rejected rollouts with the longest common beginning come first. Where a check found the
-fault in the very turn where they part, the pair ends there, as in Step-DPO (arXiv 2406.18629): what
-follows a fault is neither better nor worse. What was rejected for being alike, or for not needing
-its tools, is right and stands against nothing.
+Both begin with the same turns, then part. Where a check found the fault in the very turn where they
+part, the pair ends there, as in Step-DPO (arXiv 2406.18629): what follows a fault is neither better
+nor worse. Pairs about one step come first, of the others those that part late. What was rejected for
+being alike, or for not needing its tools, is right and stands against nothing.
 """
 
 from __future__ import annotations
@@ -62,14 +61,15 @@ def pairs(rows: Sequence[dict[str, Any]], recipe: Recipe) -> list[Pair]:
     """The pairs of one sample; a rejected rollout stands against one trajectory only."""
     chosen = [row for row in rows if row["rejected_by"] is None]
     rejected = [row for row in rows if row["rejected_by"] is not None]
-    best = []
+    made = []
     for bad in rejected:
         same = [good for good in chosen if good["dialect"] == bad["dialect"]]
         if same:
             good = max(same, key=lambda row: shared(row["turns"], bad["turns"]))
-            best.append((shared(good["turns"], bad["turns"]), good, bad))
-    best.sort(key=lambda found: -found[0])
-    return [_pair(good, bad, length, recipe) for length, good, bad in best]
+            length = shared(good["turns"], bad["turns"])
+            made.append((length, _pair(good, bad, length, recipe)))
+    made.sort(key=lambda found: (not found[1].step, -found[0]))
+    return [pair for _, pair in made]
 
 
 def shared(one: Sequence[dict[str, Any]], other: Sequence[dict[str, Any]]) -> int:

@@ -233,6 +233,32 @@ def test_card_tells_counts_licenses_and_launch(
     ]
 
 
+def test_card_tells_the_mix_the_evidence_and_what_pairs_prefer(
+    tmp_path: Path, make_row: MakeRow
+) -> None:
+    mix = (("by", "value", "wanted"), ("tool calls", "2", "50.0%"))
+    figures = (("trajectories: answers right with observations blank", "1 of 4 (25.0%)"),)
+    background = replace(BACKGROUND, mix=mix, evidence=figures)
+    write_export("trl-dpo", [make_row("trl-dpo")], tmp_path / "out", background=background)
+    card = (tmp_path / "out" / "README.md").read_text()
+    assert "| tool calls | 2 | 50.0% |" in card
+    assert "| trajectories: answers right with observations blank | 1 of 4 (25.0%) |" in card
+    assert "in 1 of 1 pairs each side is the one turn in which they part" in card
+    assert "| correct | 1 |" in card
+
+
+def test_provenance_tells_both_rollouts_of_a_pair(tmp_path: Path, make_row: MakeRow) -> None:
+    example = make_row("ms-swift-dpo")
+    assert example.pair is not None
+    write_export("ms-swift-dpo", [example], tmp_path / "out")
+    (told,) = records(tmp_path / "out", "provenance")
+    assert told["row_id"] == example.pair.pair_id
+    assert told["rollout_id"] == example.pair.chosen_rollout
+    assert told["rejected_rollout_id"] == example.pair.rejected_rollout
+    assert (told["rejected_by"], told["step"]) == (["correct"], True)
+    assert told["image_ids"] == list(example.pair.image_ids)
+
+
 def test_card_says_when_rows_were_measured_in_another_dialect(
     tmp_path: Path, make_row: MakeRow
 ) -> None:
