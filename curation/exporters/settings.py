@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from curation.dialects import DIALECTS
+
 MAX_GROUP_ROWS = 64
 MAX_GROUP_BYTES = 256 << 20
 MAX_SHARD_BYTES = 1 << 30
@@ -22,6 +24,8 @@ class ExportSettings:
 
     images: str = INLINE
     """`inline`: bytes in the rows; `files`: beside the shards, where the trainer reads paths."""
+    dialect: str | None = None
+    """Rows of this dialect alone; by default all, each with the prompt of its own."""
     max_tokens: int | None = None
     """Longest prompt (RL) or conversation (SFT), image tokens included; by default the length
     that the target's launch files set. A longer row is left out and never cut."""
@@ -47,6 +51,8 @@ class ExportSettings:
         """Raises ValueError for values that no export can have."""
         if self.images not in (INLINE, FILES):
             raise ValueError(f"images is {self.images!r}: write {INLINE} or {FILES}")
+        if self.dialect is not None and self.dialect not in DIALECTS:
+            raise ValueError(f"dialect is {self.dialect!r}: choose one of {', '.join(DIALECTS)}")
         if self.max_tokens is not None and self.max_tokens < 1:
             raise ValueError(f"max_tokens is {self.max_tokens}: write a positive number")
         if self.min_side < MIN_SIDE:

@@ -173,6 +173,9 @@ class _Filling:
         return example.sample.sample_id
 
     def _complaint(self, example: ExportRow, row: dict[str, Any], row_id: str) -> Complaint | None:
+        wanted, own = self._settings.dialect, example.dialect
+        if wanted is not None and own != wanted:
+            return Complaint("dialect", f"the row is in {own} and the export takes {wanted} alone")
         size, most = row_bytes(row), self._limits.group_bytes
         if size > most and self._settings.images == INLINE:
             return Complaint(

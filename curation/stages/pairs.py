@@ -1,9 +1,9 @@
 """Pairs: a trajectory against rollouts of its sample that a check rejected, for DPO trainers.
 
-Both begin with the same turns, then part. Where a check found the fault in the very turn where they
+Both begin with the same turns, then part. Where a check found the fault in the turn in which they
 part, the pair ends there, as in Step-DPO (arXiv 2406.18629): what follows a fault is neither better
-nor worse. Pairs about one step come first, of the others those that part late. What was rejected for
-being alike, or for not needing its tools, is right and stands against nothing.
+nor worse. Pairs about one step come first, then those that part late. What was rejected for being
+alike, or for not needing its tools, is right and stands against nothing.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def pairs(rows: Sequence[dict[str, Any]], recipe: Recipe) -> list[Pair]:
     """The pairs of one sample; a rejected rollout stands against one trajectory only."""
     chosen = [row for row in rows if row["rejected_by"] is None]
     rejected = [row for row in rows if row["rejected_by"] is not None]
-    made = []
+    made: list[tuple[int, Pair]] = []
     for bad in rejected:
         same = [good for good in chosen if good["dialect"] == bad["dialect"]]
         if same:

@@ -169,6 +169,14 @@ def test_sample_without_trajectory_is_no_sft_row(tmp_path: Path, make_row: MakeR
     assert (summary.rows, len(summary.left_out)) == (1, 1)
 
 
+def test_an_export_can_take_one_dialect_alone(tmp_path: Path, make_row: MakeRow) -> None:
+    rows = [make_row("verl-sft", 1), replace(make_row("verl-sft", 2), dialect="deepeyes")]
+    settings = ExportSettings(dialect="deepeyes-v2")
+    summary = write_export("verl-sft", rows, tmp_path / "out", settings)
+    assert (summary.rows, summary.left_out_by) == (1, {"dialect": 1})
+    assert "in deepeyes and the export takes deepeyes-v2 alone" in summary.left_out[0].sentence
+
+
 def test_two_trajectories_of_a_sample_are_two_rows(tmp_path: Path, make_row: MakeRow) -> None:
     first = make_row("verl-sft")
     assert first.trajectory is not None
@@ -341,6 +349,7 @@ def test_folder_of_somebody_else_is_refused(tmp_path: Path, make_row: MakeRow) -
         ({"val_share": 1.0}, "from 0 to below 1"),
         ({"min_side": 8}, "no image below 28"),
         ({"max_tokens": 0}, "a positive number"),
+        ({"dialect": "v3"}, "dialect is 'v3': choose one of direct"),
     ],
 )
 def test_impossible_settings_are_refused(settings: dict[str, Any], sentence: str) -> None:
