@@ -2,8 +2,8 @@
 
 A rule looks at a row as it would be written and answers with a sentence or with nothing. The
 sentence begins with the field and ends with the remedy. Rules about images and conversations are
-in `common_rules`, those of one kind of target in `rl_rules` and `sft_rules`; each target lists its
-own.
+in `common_rules`, those of one kind of target in `rl_rules`, `sft_rules` and `dpo`; each target
+lists its own.
 """
 
 from __future__ import annotations

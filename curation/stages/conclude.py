@@ -63,7 +63,8 @@ def _supported(job: Job, teach: Teach) -> Iterator[Verification]:
 
 
 def _distinct(job: Job, without: set[str]) -> Iterator[Verification]:
-    """Of trajectories alike about the same pictures, to the same answer, the shortest is kept."""
+    """Of trajectories alike in one dialect, about the same pictures and to the same answer, the
+    shortest is kept."""
     rows = query_rows(
         job.run,
         f"""SELECT *, coalesce(nullif(image_ids, []), [question])
