@@ -207,13 +207,18 @@ def _wider(region: Region, size: tuple[int, int], rng: random.Random) -> Region:
 
 
 def _elsewhere(region: Region, size: tuple[int, int], rng: random.Random) -> Region | None:
-    """A region of this size that shares no pixel with it, where there is room for one."""
+    """A region of this size that shares no pixel with it, where there is room for one: of some at
+    random the nearest, since that is what one mistakes for it, and seldom blank."""
     wide, high = region.right - region.left, region.bottom - region.top
-    for _ in range(_TRIES):
-        left, top = rng.randint(0, size[0] - wide), rng.randint(0, size[1] - high)
-        if abs(left - region.left) >= wide or abs(top - region.top) >= high:
-            return Region(region.image, left, top, left + wide, top + high)
-    return None
+    corners = [
+        (rng.randint(0, size[0] - wide), rng.randint(0, size[1] - high)) for _ in range(_TRIES)
+    ]
+    away = [(abs(left - region.left), abs(top - region.top)) for left, top in corners]
+    apart = [i for i, (x, y) in enumerate(away) if x >= wide or y >= high]
+    if not apart:
+        return None
+    left, top = corners[min(apart, key=lambda i: sum(away[i]))]
+    return Region(region.image, left, top, left + wide, top + high)
 
 
 def _holds(region: Region, box: Box) -> bool:
