@@ -101,7 +101,8 @@ def native(messages: Sequence[ChatMessage]) -> tuple[list[ChatMessage], list[dic
 
 
 def _is_result(message: ChatMessage) -> bool:
-    return message["role"] == "user" and _parts(message)[0].get("text", "").startswith(_RESULT)
+    text: str = _parts(message)[0].get("text", "")
+    return bool(message["role"] == "user" and text.startswith(_RESULT))
 
 
 def _parts(message: ChatMessage) -> list[dict[str, Any]]:

@@ -280,7 +280,8 @@ class ModelClient:
         so that not all come back at once."""
         if fault is not None and fault.retry_after is not None:
             return min(fault.retry_after, _LONGEST_WAIT) * random.uniform(1, 1.1)
-        return self._backoff * 2 ** min(times - 1, _DOUBLINGS) * random.uniform(0.5, 1)
+        doubled: float = self._backoff * 2 ** min(times - 1, _DOUBLINGS)
+        return doubled * random.uniform(0.5, 1)
 
     async def _ask(self, endpoint: Endpoint, body: bytes, n: int) -> Completion:
         """One try. Raises Fault where another may help."""

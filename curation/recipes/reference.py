@@ -91,7 +91,8 @@ def _sections(name: str, header: str, meaning: str) -> Iterator[Section]:
 def _record(hint: Any) -> type | None:
     """The dataclass that an annotation names, perhaps among others or in a tuple."""
     kinds = (hint, *typing.get_args(hint))
-    return next((kind for kind in kinds if dataclasses.is_dataclass(kind)), None)
+    found = (kind for kind in kinds if isinstance(kind, type) and dataclasses.is_dataclass(kind))
+    return next(found, None)
 
 
 def _sources(header: str, meaning: str) -> Iterator[Section]:

@@ -106,7 +106,7 @@ def version_hub(
 ) -> str:
     """The commit that would be read, or for a local folder what changes with its files."""
     known = get_preset(preset) if preset else None
-    wanted = dataset or (known.dataset if known else "")
+    wanted = dataset or (known and known.dataset) or ""
     if Path(wanted).is_dir():
         return files_version(sorted(file for file in Path(wanted).rglob("*") if file.is_file()))
     pinned = known.revision if known and wanted == known.dataset else None

@@ -16,7 +16,7 @@ from curation.telemetry.traffic import Traffic, total
 
 if TYPE_CHECKING:
     from curation.models import ModelClient
-    from curation.recipes.recipe import Model
+    from curation.recipes.models import Model
 
 _EVERY = 15.0
 """Seconds between two looks at servers, and between two lines of the journal."""

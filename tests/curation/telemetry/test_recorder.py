@@ -11,7 +11,7 @@ import pytest
 
 from curation.models import ModelClient, Sampling
 from curation.models.usage import Usage
-from curation.recipes.recipe import Model
+from curation.recipes.models import Model
 from curation.telemetry import FILE, Recorder, Traffic, read_traffic, total
 from curation.telemetry.journal import append
 from schemas import Message
