@@ -16,7 +16,7 @@ from curation.recipes.mix import Mix
 from curation.recipes.models import JudgeModel, Model, Teacher, check_sampling
 from curation.recipes.presets import Preset
 from curation.rollouts.placebo import KINDS
-from curation.rollouts.plans import GUIDED_DIALECTS, PLANS
+from curation.rollouts.plans import PLANS
 from curation.sandbox import SandboxSettings
 from curation.tools import Tool
 from curation.verification import ERROR_TURNS, FLAGS
@@ -223,11 +223,6 @@ class Teach:
                 raise ValueError(f"plans: {name!r} is none of {', '.join(PLANS)}")
         if self.guided and not self.plans:
             raise ValueError(f"plans is empty: name some of {', '.join(PLANS)}, or guided = 0")
-        if self.guided and self.dialect not in GUIDED_DIALECTS:
-            raise ValueError(
-                f"guided attempts are written in {' or '.join(GUIDED_DIALECTS)}, not in"
-                f" {self.dialect!r}"
-            )
         tools = [name for name in DIALECTS if name != "direct"]
         if self.dialect not in tools:
             raise ValueError(

@@ -10,7 +10,9 @@ from typing import Any
 from curation.budget import RunCaps
 from curation.errors import RecipeError
 from curation.recipes.models import Model, Teacher
+from curation.recipes.recipe import Recipe
 from curation.recipes.settings import bind
+from curation.rollouts.plans import GUIDED_DIALECTS
 
 
 def read_teachers(
@@ -41,6 +43,19 @@ def read_teachers(
             f"the shares of the teachers {', '.join(names)} sum to {total:g}: let them sum to 1"
         )
     return tuple(teachers)
+
+
+def check_guided(recipe: Recipe) -> None:
+    """RecipeError where a teacher makes guided attempts in a dialect that no plan is written in."""
+    if recipe.teach is None or not recipe.teach.guided:
+        return
+    for teacher in recipe.teachers:
+        dialect = teacher.dialect or recipe.teach.dialect
+        if dialect not in GUIDED_DIALECTS:
+            raise RecipeError(
+                f"teach.guided: {teacher.name} writes {dialect!r}, and guided attempts are written"
+                f" in {' or '.join(GUIDED_DIALECTS)}: give it one of them, or leave guided out"
+            )
 
 
 def read_budget(table: Mapping[str, Any], models: Mapping[str, Model]) -> RunCaps:

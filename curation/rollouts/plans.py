@@ -134,7 +134,8 @@ def choose(
 
 
 def action(step: Step, dialect: str) -> Code | Call | None:
-    """A step as the dialect's own action; None where it has none, as DeepEyes for code."""
+    """A step as the action of one of GUIDED_DIALECTS; None where it has none, as DeepEyes for
+    code."""
     region = step.region
     if dialect == "deepeyes":
         if region is None or region.image:

@@ -260,6 +260,17 @@ def test_settings_of_teaching_out_of_range_are_told(
         recipe(policy, teach=f"attempts = 2\n{setting}")
 
 
+def test_a_teacher_whose_dialect_holds_no_plan_makes_no_guided_attempts(
+    policy: ScriptedServer,
+) -> None:
+    tables = TWO.format(left="http://a/v1", right="http://b/v1").replace(
+        'name = "left"', 'name = "left"\ndialect = "openai"'
+    )
+    assert recipe(policy, tables).teachers[0].dialect == "openai"
+    with pytest.raises(RecipeError, match="left writes 'openai', and guided attempts are written"):
+        recipe(policy, tables, teach="attempts = 2\nguided = 1")
+
+
 def sometimes(request: Request) -> list[str]:
     """The scene's teacher, wrong in two of three attempts, each in words of its own."""
     replies, seed = said(request), request["seed"]
