@@ -72,8 +72,8 @@ _COUNTS = (
     ),
     (
         "ended: {}",
-        """SELECT stop_reason, source, count(*) FROM rollouts JOIN samples USING (sample_id)
-           WHERE arm = 'teacher' AND stop_reason <> 'answered'
+        f"""SELECT stop_reason, source, count(*) FROM rollouts JOIN samples USING (sample_id)
+           WHERE arm IN {names_sql(TEACHING)} AND stop_reason <> 'answered'
            GROUP BY ALL ORDER BY count(*) DESC""",
     ),
     (

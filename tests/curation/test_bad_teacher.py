@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 import re
-from functools import partial
 from pathlib import Path
 
-import pytest
-
-from curation import job
 from curation.funnel import read_funnel
-from curation.models import ModelClient
 from curation.pipeline import run_recipe
 from curation.progress import Silent
 from curation.recipes.file import parse_recipe
@@ -24,6 +19,8 @@ use = "tests.curation.scene:sums"
 limit = {limit}
 [policy]
 url = "{url}"
+retries = 0
+backoff = 0.0
 [arms.direct]
 n = 2
 curtail = false
@@ -63,10 +60,7 @@ def reply(request: Request) -> list[Text] | Fault:
     return [cell("print(1)") if name == "loses the connection" else ENDS[name][0]]
 
 
-def test_every_fault_is_recorded_counted_and_shown(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(job, "ModelClient", partial(ModelClient, retries=0))
+def test_every_fault_is_recorded_counted_and_shown(tmp_path: Path) -> None:
     run = Run(tmp_path)
     with ScriptedServer(reply) as server:
         text = RECIPE.format(url=server.url, limit=len(ENDS))
