@@ -232,9 +232,7 @@ def _figure(
         "<details><summary>Figures</summary>"
         '<div class="wide" tabindex="0"><table><thead><tr>{}</tr></thead>'
         "<tbody>{}</tbody></table></div></details></figure>"
-    ).format(
-        title, legend and Markup('<ul class="legend">{}</ul>').format(legend), body, head, rows
-    )
+    ).format(title, legend, body, head, rows)
 
 
 def _nothing(title: str) -> Markup:

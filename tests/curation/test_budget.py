@@ -13,7 +13,8 @@ from typer.testing import CliRunner
 from curation.budget import SPENT, Budget, Caps, RunCaps
 from curation.cli import app
 from curation.errors import CapReached, ServerError
-from curation.models.completion import Completion, Reply, Usage
+from curation.models.completion import Completion, Reply
+from curation.models.usage import Usage
 from curation.pipeline import run_recipe
 from curation.progress import Lines, Silent
 from curation.recipes.file import parse_recipe

@@ -134,7 +134,7 @@ def test_the_search_is_reached_and_left_by_keys(page: Page) -> None:
     page.keyboard.type("alert script")
     found = shown_cards(page)
     assert found and len(found) < page.locator(".card").count()
-    assert all(HOSTILE in page.locator(f"#{card}").inner_text() for card in found)
+    assert all(HOSTILE in (page.locator(f"#{card}").text_content() or "") for card in found)
     page.keyboard.press("Escape")
     page.keyboard.press("j")
     assert current(page) == found[0]
@@ -183,7 +183,7 @@ def test_a_reason_leads_to_its_cards(page: Page) -> None:
     row.get_by_role("button").click()
     cards = shown_cards(page)
     assert cards and all(
-        "too_easy" in page.locator(f"#{card} header").inner_text() for card in cards
+        "too_easy" in (page.locator(f"#{card} header").text_content() or "") for card in cards
     )
     row.locator("a").first.click()
     assert current(page) == row.locator("a").first.get_attribute("href").removeprefix("#")
@@ -198,16 +198,16 @@ def test_pictures_are_in_the_page_once_and_decoded_when_they_come_near(page: Pag
     before = waiting.count()
     assert before > 0
     page.keyboard.press("j")
-    page.wait_for_function(
-        "document.querySelector('[aria-current] img').naturalWidth > 0", timeout=60_000
-    )
+    picture = page.locator("[aria-current] img[src]").first
+    picture.wait_for(state="attached", timeout=60_000)
+    assert picture.evaluate("one => one.decode().then(() => one.naturalWidth)") > 0
     assert waiting.count() < before
 
 
 def test_turns_of_a_rollout_show_code_crops_and_checks(page: Page) -> None:
     page.select_option("[name=fate]", "rollout:trajectory")
     card = page.locator(".card:not([hidden])").first
-    assert "crop = image_1.crop(" in card.inner_text()
+    assert "crop = image_1.crop(" in (card.text_content() or "")
     assert card.locator(".turn.tool img").count() >= 1
     assert card.locator("ul.checks li").count() > 10
 
