@@ -11,7 +11,7 @@ from curation.estimates.rules import Tally
 from curation.graders.assigned import Graders
 from curation.recipes.file import parse_recipe, resolved
 from curation.rollouts.conversation import Unit
-from curation.stages.draw import Owed
+from curation.stages.draw import Owed, added
 from curation.stages.grade import grade
 from schemas import Rollout
 from tests.curation.stages.graded import (
@@ -202,4 +202,4 @@ def test_attempts_are_tallied_by_the_graders_of_the_recipe(graders: Graders, tal
         Rollout("r", "s", "direct", 0, "m", "direct", 0, (), text, "answered", None, 0.0)
         for text in ("100", "104", "200", None)
     ]
-    assert owed.added(owed.tally, said) == tally
+    assert added(owed.tally, [owed.grade(each).value for each in said]) == tally
