@@ -36,7 +36,7 @@ limit = {samples}
 url = "{url}"
 max_in_flight = {in_flight}
 [arms.direct]
-n = 1
+n = 2
 [arms.tools]
 n = {attempts}
 scope = "all"

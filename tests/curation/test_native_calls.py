@@ -19,7 +19,7 @@ from curation.progress import Silent
 from curation.recipes.file import parse_recipe
 from curation.rollouts.sampler import Sampler
 from curation.runs import Run
-from curation.stages.roll import arm_of
+from curation.stages.voices import arm_of
 from tests.scripted_server import Request, ScriptedServer, Text, images_of, text_of
 
 TARGETS = ("llamafactory", "ms-swift", "trl", "verl-sft")
@@ -117,4 +117,4 @@ def test_a_server_that_would_not_read_calls_is_told_before_it_is_started(
 ) -> None:
     recipe = parse_recipe(RECIPE.format(model=model), "native")
     with pytest.raises(RecipeError, match=mistake):
-        Sampler.of("teacher", *arm_of(recipe, "teacher"), "model", recipe)
+        Sampler.of("teacher", arm_of(recipe, "teacher"), recipe.policy, "model", recipe)
