@@ -92,7 +92,7 @@ def fates_sql(name: str, preset: Preset, planned: Planned) -> str:
             SELECT sample_id, CASE {fates} ELSE 'kept: ' || {preset.split()} END AS fate
             FROM ({MEASURES})
         )
-        SELECT coalesce(fate, 'dropped: ' || failed[1]), count(*)
+        SELECT coalesce(fate, 'dropped: ' || failed[1], 'not drawn'), count(*)
         FROM screens LEFT JOIN judged USING (sample_id) GROUP BY ALL
     """
 
