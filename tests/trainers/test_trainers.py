@@ -102,6 +102,7 @@ def load(name: str, loader: str, folder: Path, scratch: Path) -> dict[str, float
         "HF_HOME": str(scratch),
         "MODELSCOPE_CACHE": str(scratch),
         "PYTHONWARNINGS": "ignore",
+        "ROOT_IMAGE_DIR": str(folder),  # as the `train.sh` for ms-swift sets it
     }
     environment.pop("PYTHONPATH", None)
     command = [
