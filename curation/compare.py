@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from curation.errors import RecipeError
-from curation.recipes.file import load_recipe
+from curation.recipes.file import load_rules
 from curation.recipes.presets import PRESETS, Condition, Planned, Preset
 from curation.recipes.recipe import Arm
 from curation.recipes.settings import unknown
@@ -50,9 +50,9 @@ def compare(run: Run, names: Sequence[str] = ()) -> Comparison:
         RunError: the folder holds no run.
     """
     with run.connect() as db:
-        recipe = load_recipe(run.recipe_path)
-        planned = {arm: n or Arm().n for arm, n in recipe.arms.planned().items()}
-        presets: dict[str, Preset] = {OWN: recipe.preset}
+        arms, own = load_rules(run.recipe_path)
+        planned = {arm: n or Arm().n for arm, n in arms.planned().items()}
+        presets: dict[str, Preset] = {OWN: own}
         presets |= {name: _preset(name) for name in names or _fitting(planned)}
         return Comparison(
             {

@@ -98,20 +98,39 @@ def load_recipe(path: Path) -> Recipe:
     Raises:
         RecipeError: the file is missing, is no TOML, or says something that cannot be run.
     """
+    return parse_recipe(_text(path), path.stem)
+
+
+def load_rules(path: Path) -> tuple[Arms, Preset]:
+    """The arms and the preset of a recipe file, which need no code of its sources and filters: a
+    finished run is compared on machines that lack it.
+
+    Raises:
+        RecipeError: as `load_recipe`.
+    """
+    file = _parsed(_text(path), path.stem)
+    arms = read_arms(file.arms)
+    return arms, _preset(file.decide, arms)
+
+
+def _text(path: Path) -> str:
     try:
-        text = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except OSError as error:
         raise RecipeError(f"the recipe {path} cannot be read: {error.strerror}") from None
-    return parse_recipe(text, path.stem)
 
 
-def parse_recipe(text: str, name: str) -> Recipe:
-    """A recipe from TOML text; see `load_recipe`."""
+def _parsed(text: str, name: str) -> File:
     try:
         top = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise RecipeError(f"the recipe {name} is no valid TOML: {error}") from None
-    file = bind(File, top, name)
+    return bind(File, top, name)
+
+
+def parse_recipe(text: str, name: str) -> Recipe:
+    """A recipe from TOML text; see `load_recipe`."""
+    file = _parsed(text, name)
     policy = bind(Model, file.policy, "policy")
     arms = read_arms(file.arms)
     teach = bind(Teach, file.teach, "teach") if file.teach is not None else None

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from curation.errors import RecipeError
-from curation.recipes.file import load_recipe, parse_recipe, resolved
+from curation.recipes.file import load_recipe, load_rules, parse_recipe, resolved
 from curation.recipes.presets import DeepEyes, DeepEyesV2
 from tests.curation.scene import recipe_text
 
@@ -107,6 +107,15 @@ def test_two_sources_of_one_name_are_refused() -> None:
 def test_a_missing_file_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match=r"nothing\.toml cannot be read"):
         load_recipe(tmp_path / "nothing.toml")
+
+
+def test_the_rules_need_no_code_of_the_sources(tmp_path: Path) -> None:
+    path = tmp_path / "recipe.toml"
+    path.write_text(GOOD.replace("tests.curation.scene:sums", "elsewhere:sums"))
+    with pytest.raises(RecipeError, match="'elsewhere:sums' cannot be imported"):
+        load_recipe(path)
+    arms, preset = load_rules(path)
+    assert (arms, preset) == (parse_recipe(GOOD, "good").arms, parse_recipe(GOOD, "good").preset)
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "flows" / "recipes").glob("*.toml")), ids=str)
