@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from curation.budget import cost
 from curation.telemetry.engine import Engine
 from curation.telemetry.journal import append, read_traffic
 from curation.telemetry.traffic import Traffic, total
@@ -40,9 +41,8 @@ class Account:
     @property
     def traffic(self) -> Traffic:
         """All that went through the client so far."""
-        used, model = self.client.usage, self.model
-        prompt = used.prompt_tokens * (model.prompt_price or 0.0)
-        completion = used.completion_tokens * (model.completion_price or 0.0)
+        used = self.client.usage
+        spent = cost(used, self.model)
         return Traffic(
             sent=used.sent,
             requests=used.requests,
@@ -55,8 +55,8 @@ class Account:
             encoding_seconds=used.encoding,
             open_seconds=time.perf_counter() - self.since,
             busy_seconds=used.busy_seconds,
-            gpu_seconds=used.busy_seconds * model.gpus,
-            money=(prompt + completion) / 1e6,
+            gpu_seconds=spent.gpu_seconds,
+            money=spent.money,
             engine=dict(self.engine.sums),
         )
 
