@@ -19,7 +19,7 @@ import random
 import re
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from typing import Any
 
 import duckdb
@@ -33,6 +33,7 @@ from curation.recipes.presets import Toolsight
 from curation.sources import RawSample
 from curation.stages.count import holds
 from schemas import Benefit, Box, to_table
+from tests.curation.counted import tallies_row
 from tests.scripted_server import Request, Text, text_of
 
 MOST = 64
@@ -91,7 +92,7 @@ def kept_by_toolsight(
     arms = {"confirm_tools": tools, "confirm_direct": direct, "placebo": placebo}
     arms |= dict.fromkeys(("tools", "direct"), [Tally(_N, 0)] * len(tools))
     rows = [
-        _counts(dict(zip(arms, tallies, strict=True)))
+        tallies_row("", dict(zip(arms, map(astuple, tallies), strict=True)))
         for tallies in zip(*arms.values(), strict=True)
     ]
     benefits = to_table(Benefit, map(benefit_of, rows))  # noqa: F841 (named in the query)
@@ -100,15 +101,6 @@ def kept_by_toolsight(
         "kept"
     ]
     return kept
-
-
-def _counts(arms: Mapping[str, Tally]) -> dict[str, int | str]:
-    figures = (
-        (f"{arm}_{name}", getattr(tally, name))
-        for arm, tally in arms.items()
-        for name in ("right", "wrong", "unscored")
-    )
-    return {"sample_id": "", **dict(figures)}
 
 
 RIGHT, WRONG = "right", "wrong"
