@@ -8,22 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import groupby
-from typing import Any
 
 import pyarrow as pa
 
 from curation.job import Job
-from curation.recipes.recipe import Recipe, Teach
+from curation.recipes.recipe import Teach
 from curation.stage import query_rows
-from curation.stages.verify import CHECKED
-from curation.verification.case import Case, Finding, Gallery
+from curation.stages.verify import CHECKED, case_of
+from curation.verification.case import Finding, Gallery
 from curation.verification.duplicates import Kept
 from curation.verification.support import support
 from schemas import Rollout, Support, Verification, to_table
 from schemas.arrow import from_dict
 
 LOOKS = f"""
-    SELECT rollouts.*, question, image_ids, category,
+    SELECT rollouts.*, question, answers, answer_kind, image_ids, category,
            list_filter(list_transform(turns, lambda turn: turn.call.name),
                        lambda name: name IS NOT NULL) AS called,
            len(called) AS tool_calls,
@@ -77,19 +76,9 @@ def _distinct(job: Job, without: set[str]) -> Iterator[Verification]:
         kept = Kept()
         for row in alike:
             if row["rollout_id"] not in without:
-                finding = kept.near_duplicate(_case(row, job.recipe, gallery))
+                case = case_of(from_dict(Rollout, row), row, job.recipe, gallery)
+                finding = kept.near_duplicate(case)
                 yield _row(row["rollout_id"], row["sample_id"], "near_duplicate", finding)
-
-
-def _case(row: dict[str, Any], recipe: Recipe, gallery: Gallery) -> Case:
-    return Case(
-        rollout=from_dict(Rollout, row),
-        dialect=recipe.dialect(row["dialect"]),
-        question=row["question"],
-        answers=(),
-        image_ids=tuple(row["image_ids"]),
-        gallery=gallery,
-    )
 
 
 def _row(rollout_id: str, sample_id: str, check: str, finding: Finding) -> Verification:

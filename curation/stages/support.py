@@ -12,13 +12,12 @@ from curation.dialects import Answer
 from curation.errors import RequestError
 from curation.job import Job
 from curation.models import ModelClient
-from curation.recipes.recipe import Recipe
 from curation.rollouts.sampler import Sampler, sample_seed
 from curation.stage import Count, PartWriter, Stage, count_stage, failed_row, quarantine_writer
 from curation.stage import query_rows as rows_of
 from curation.stages.count import RIGHT
 from curation.stages.draw import drive
-from curation.stages.verify import CHECKED
+from curation.stages.verify import CHECKED, case_of
 from curation.stages.voices import Voice, voices_of
 from curation.verification import Case, Gallery
 from curation.verification.support import Observation, asked_again, blanked, swapped
@@ -114,7 +113,7 @@ class Asker:
     async def ask(self, row: dict[str, Any]) -> Support | Quarantined:
         """The counts of one rollout, or why there are none."""
         store = self.job.run.images
-        case = _case(row, self.job.recipe, Gallery(store.read))
+        case = case_of(from_dict(Rollout, row), row, self.job.recipe, Gallery(store.read))
         donor = [from_dict(ToolCall, call) for call in row["donor"] or ()]
         try:
             blank = await self._counts(case, row, blanked(case, store.put))
@@ -151,14 +150,3 @@ class Asker:
             return 0.0
         graders = self.job.recipe.graders
         return graders.grade(action.text, row["answers"], row["answer_kind"], row["choices"]).value
-
-
-def _case(row: dict[str, Any], recipe: Recipe, gallery: Gallery) -> Case:
-    return Case(
-        rollout=from_dict(Rollout, row),
-        dialect=recipe.dialect(row["dialect"]),
-        question=row["question"],
-        answers=tuple(row["answers"]),
-        image_ids=tuple(row["image_ids"]),
-        gallery=gallery,
-    )

@@ -121,15 +121,7 @@ class Verifier:
 
         row: its sample, with the `value` and `explanation` of its score
         """
-        case = Case(
-            rollout=rollout,
-            dialect=self.job.recipe.dialect(rollout.dialect),
-            question=row["question"],
-            answers=tuple(row["answers"]),
-            image_ids=tuple(row["image_ids"]),
-            gallery=self.gallery,
-            answer_kind=row["answer_kind"],
-        )
+        case = case_of(rollout, row, self.job.recipe, self.gallery)
         teach = self.job.recipe.teach
         found = {
             CORRECT: correct(row["value"], row["explanation"], RIGHT),
@@ -142,3 +134,16 @@ class Verifier:
         async with workbench.bench(images, rollout.seed, row["origin_id"]) as bench:
             found["replay"] = await replay(case, bench)
         return [verification(rollout, check, finding) for check, finding in found.items()]
+
+
+def case_of(rollout: Rollout, sample: Mapping[str, Any], recipe: Recipe, gallery: Gallery) -> Case:
+    """A rollout under check; of its sample, question, answers, answer_kind and image_ids."""
+    return Case(
+        rollout=rollout,
+        dialect=recipe.dialect(rollout.dialect),
+        question=sample["question"],
+        answers=tuple(sample["answers"]),
+        image_ids=tuple(sample["image_ids"]),
+        gallery=gallery,
+        answer_kind=sample["answer_kind"],
+    )
