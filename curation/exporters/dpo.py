@@ -108,6 +108,11 @@ def _same_prompt(candidate: Candidate) -> str | None:
 
 ONE_REPLY = Rule("one_reply", _one_reply)
 """For trainers whose pairs end in one reply on each side; it comes before all but `types`."""
+ONE_REPLY_NOTE = (
+    "Both sides are the reply in which the two rollouts part; pairs that part over several turns"
+    " are left out here and kept by `ms-swift-dpo`."
+)
+"""What ONE_REPLY means to who trains."""
 SAME_PROMPT = Rule("same_prompt", _same_prompt)
 DPO = (
     *(both(rule) for rule in SFT if rule.name == "turn_order"),

@@ -21,12 +21,13 @@ FILES = True
 MAX_TOKENS = SFT_TOKENS
 SCHEMA = SFT_SCHEMA
 RULES = (*COMMON, *SFT)
+CUTOFF_NOTE = "Rows longer than `cutoff_len` are cut without a word: do not lower what is set here."
 NOTES = (
     "Every shard is a data set of its own in `dataset_info.json`, since a folder may hold"
     " nothing but shards there; `train.yaml` names them all.",
     "Rows without an image, where there are any, are text-only solutions.",
     "Data sets with images as bytes and as paths cannot be in one run.",
-    "Rows longer than `cutoff_len` are cut without a word: do not lower what is set here.",
+    CUTOFF_NOTE,
     "A lower `image_max_pixels` shrinks what the model sees, while boxes and code keep the pixels"
     " of the original.",
     "Templates for reasoning models (qwen3_vl) delete earlier thoughts unless told to preserve"

@@ -10,9 +10,9 @@ from typing import Any
 import pyarrow as pa
 
 from curation.exporters.base import CHAT, IMAGES, ExportRow, Launch, chat, pictures
-from curation.exporters.dpo import DPO, ONE_REPLY, one_message, pair_of
+from curation.exporters.dpo import DPO, ONE_REPLY, ONE_REPLY_NOTE, one_message, pair_of
 from curation.exporters.launch import SFT_TOKENS
-from curation.exporters.llamafactory import registration, training_config
+from curation.exporters.llamafactory import CUTOFF_NOTE, registration, training_config
 
 NAME = "llamafactory-dpo"
 KIND = "dpo"
@@ -32,9 +32,8 @@ RULES = (ONE_REPLY, *DPO)
 NOTES = (
     "Every shard is a data set of its own in `dataset_info.json`, with `ranking`, since a folder"
     " may hold nothing but shards there; `train.yaml` names them all.",
-    "Both sides are the reply in which the two rollouts part; pairs that part over several turns"
-    " are left out here and kept by `ms-swift-dpo`.",
-    "Rows longer than `cutoff_len` are cut without a word: do not lower what is set here.",
+    ONE_REPLY_NOTE,
+    CUTOFF_NOTE,
 )
 
 

@@ -19,10 +19,13 @@ FILES = True
 MAX_TOKENS = SFT_TOKENS
 SCHEMA = SFT_SCHEMA
 RULES = (*COMMON, *SFT)
-NOTES = (
-    "Rows without an image, where there are any, are text-only solutions.",
+LOADING_NOTES = (
     "`--strict true` stops at a row that cannot be read; by default it is dropped with a log line.",
     "Rows longer than `--max_length` are deleted by default (`truncation_strategy`).",
+)
+NOTES = (
+    "Rows without an image, where there are any, are text-only solutions.",
+    *LOADING_NOTES,
     "`MAX_PIXELS` is set to 16384 visual tokens of 28 x 28 pixels; a lower one shrinks what the"
     " model sees, while boxes and code keep the pixels of the original.",
 )

@@ -9,7 +9,7 @@ import pyarrow as pa
 from curation.exporters.base import CHAT, IMAGES, ExportRow, Launch, chat, pictures
 from curation.exporters.dpo import DPO, SAME_PROMPT, pair_of
 from curation.exporters.launch import SFT_TOKENS
-from curation.exporters.ms_swift import swift_files
+from curation.exporters.ms_swift import LOADING_NOTES, swift_files
 
 NAME = "ms-swift-dpo"
 KIND = "dpo"
@@ -29,8 +29,7 @@ RULES = (*DPO, SAME_PROMPT)
 NOTES = (
     "`--loss_scale default` compares all replies of both sides; by default ms-swift compares the"
     " last ones alone. What both sides begin with cancels out in the loss.",
-    "`--strict true` stops at a row that cannot be read; by default it is dropped with a log line.",
-    "Rows longer than `--max_length` are deleted by default (`truncation_strategy`).",
+    *LOADING_NOTES,
 )
 
 

@@ -33,11 +33,12 @@ MESSAGES = pa.list_(pa.struct([("role", pa.string()), ("content", pa.list_(_PART
 SCHEMA = pa.schema([("messages", MESSAGES), ("images", IMAGES)])
 
 RULES = (IMAGES_PRESENT, *COMMON, *SFT)
+DECODING_NOTE = "Images are decoded by the `Image` feature of `datasets`, as `train.py` casts them."
 NOTES = (
     "TRL trains on every token of a row with images, also on prompts and observations; the other"
     " SFT targets train on the assistant's turns alone.",
     "`max_length` must stay None: cutting a row would part its image tokens from its images.",
-    "Images are decoded by the `Image` feature of `datasets`, as `train.py` casts them.",
+    DECODING_NOTE,
 )
 
 _TEMPLATES = Path(__file__).parent / "templates"

@@ -10,9 +10,9 @@ from typing import Any
 import pyarrow as pa
 
 from curation.exporters.base import IMAGES, ExportRow, Launch, pictures
-from curation.exporters.dpo import DPO, ONE_REPLY, pair_of
+from curation.exporters.dpo import DPO, ONE_REPLY, ONE_REPLY_NOTE, pair_of
 from curation.exporters.launch import SFT_TOKENS
-from curation.exporters.trl import MESSAGES, parted, training_script
+from curation.exporters.trl import DECODING_NOTE, MESSAGES, parted, training_script
 
 NAME = "trl-dpo"
 KIND = "dpo"
@@ -27,9 +27,8 @@ RULES = (ONE_REPLY, *DPO)
 NOTES = (
     "Needs TRL 1: its earlier `DPOTrainer` cannot take Qwen2.5-VL (huggingface/trl, issue 2660).",
     "`max_length` is 1024 unless told and cuts image tokens away: `train.py` sets it to None.",
-    "Both sides are the reply in which the two rollouts part; pairs that part over several turns"
-    " are left out here and kept by `ms-swift-dpo`.",
-    "Images are decoded by the `Image` feature of `datasets`, as `train.py` casts them.",
+    ONE_REPLY_NOTE,
+    DECODING_NOTE,
 )
 
 
