@@ -20,7 +20,7 @@ from curation.graders.assigned import Graders
 from curation.graders.base import Grade
 from curation.progress import Meter
 from curation.rollouts.conversation import Unit
-from curation.rollouts.panel import Rolls
+from curation.rollouts.speakers import Rolls
 from curation.stage import PartWriter, failed_row
 from curation.stages.count import RIGHT
 from schemas import Quarantined, Rollout

@@ -22,8 +22,8 @@ from curation.rollouts.conversation import Unit
 from curation.rollouts.guided import GuidedRoller
 from curation.rollouts.journal import Journal
 from curation.rollouts.loop import Roller
-from curation.rollouts.panel import Panel, Rolls
 from curation.rollouts.sampler import Sampler
+from curation.rollouts.speakers import Rolls, Speakers
 from curation.runs import Run
 from curation.sandbox import CodeSandbox, open_sandbox
 from curation.stage import (
@@ -205,7 +205,7 @@ async def _roll(job: Job, draft: Draft, journal: Journal, owed: int) -> None:
         meter = stack.enter_context(job.reporter.stage(name, owed, "attempts"))
         failures = Failures(name, quarantine, job.recipe.max_failed_share)
         values = _values(job, draft, sandbox)
-        draw = Draw(Panel(members), draft.rule, Sink(writers, failures, meter), values)
+        draw = Draw(Speakers(members), draft.rule, Sink(writers, failures, meter), values)
         # A unit that nobody may be asked about any more is not even looked at.
         units = takewhile(lambda _: any(map(job.budget.allows, members)), _owed(job, draft))
         await drive(units, draw.sample, workers=draft.workers)

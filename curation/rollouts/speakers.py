@@ -1,4 +1,4 @@
-"""Several teachers at once: each makes the attempts that are assigned to it."""
+"""Several speakers at once: each makes the attempts that are assigned to it."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ class Rolls(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Panel:
-    """Gives every attempt to its teacher."""
+class Speakers:
+    """Gives every attempt to who makes it: the policy, or one of the teachers."""
 
     members: Mapping[str, Rolls]
     """By name, as `Unit.speakers` has it."""
 
     async def roll(self, unit: Unit) -> list[Rollout]:
-        """The unit's attempts, those of one teacher after the other in one request."""
+        """The unit's attempts, those of one speaker after the other in one request."""
         async with asyncio.TaskGroup() as group:
             tasks = [
                 group.create_task(self.members[name].roll(part)) for name, part in _parts(unit)
