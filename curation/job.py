@@ -132,7 +132,7 @@ class Job:
             self.run.images.folder.mkdir(exist_ok=True)
             server = ManagedServer(
                 embedded_model() if model.embedded else model.serve or "",
-                served_name=check_model(model) if model.embedded else None,
+                served_name=self.identity(model) if model.embedded else None,
                 media_root=self.run.images.folder,
                 arguments=model.serve_arguments,
                 log=self.run.path / "logs" / "server.log",

@@ -17,9 +17,8 @@ from curation.graders import JUDGE
 from curation.graders.assigned import Graders
 from curation.graders.judge import PROMPT_ID, Case, Judge
 from curation.graders.judgement import Ruling
-from curation.job import Job, check_model
+from curation.job import Job
 from curation.models import Sampling
-from curation.recipes.recipe import Recipe
 from curation.runs import Run
 from curation.stage import (
     Count,
@@ -45,21 +44,22 @@ def grade(job: Job) -> Count:
         ServerError: the judge is gone, or refuses every request.
         RunError: more than `max_failed_share` of the rollouts could not be judged.
     """
-    stage = grade_stage(job.recipe)
+    stage = grade_stage(job)
     job.run.table(stage.table).check_settings(
         stage.name, stage.settings, mend=f"`toolsight grade {job.run.path}` gives all scores anew"
     )
     return grade_owed(job, stage)
 
 
-def grade_stage(recipe: Recipe, *, name: str = "grade", table: str = "scores") -> Stage:
+def grade_stage(job: Job, *, name: str = "grade", table: str = "scores") -> Stage:
     """All rollouts; the settings are what a score depends on beside the answer."""
+    graders, judge = job.recipe.graders, job.recipe.judge
     settings: dict[str, Any] = {}
-    if chosen := recipe.graders.only or recipe.graders.assigned:
+    if chosen := graders.only or graders.assigned:
         settings["graders"] = chosen
-    if (judge := recipe.judge) is not None:
+    if judge is not None:
         settings |= {
-            "judge": check_model(judge),
+            "judge": job.identity(judge),
             "prompt": PROMPT_ID,
             "attempts": judge.attempts,
             "agreement": judge.agreement,

@@ -40,7 +40,7 @@ def regrade(job: Job) -> Count:
     """
     if not job.run.table("rollouts").parts():
         raise RunError(f"{job.run.path} holds no rollouts: `toolsight run` makes them")
-    stage = grade_stage(job.recipe, name=_STAGE, table="regrades")
+    stage = grade_stage(job, name=_STAGE, table="regrades")
     _forget_others(job.run, stage)
     count = grade_owed(job, stage)
     job.reporter.say(_told(job.run))
