@@ -185,6 +185,19 @@ def request(sample: int, *, n: int, seed: int, stop: Sequence[str] = ()) -> dict
     return {"model": "scripted", "messages": messages, "n": n, "seed": seed, "stop": list(stop)}
 
 
+def recipe_head(url: str, *, samples: int, in_flight: int) -> str:
+    """The source and the policy of a recipe; arms and what decides are to be appended."""
+    return f"""
+[[sources]]
+use = "tests.simulator:questions"
+name = "questions"
+limit = {samples}
+[policy]
+url = "{url}"
+max_in_flight = {in_flight}
+"""
+
+
 def questions(*, limit: int = 100) -> Iterator[RawSample]:
     """A source of samples that the simulated policy recognises, each with a picture of its own."""
     for sample in range(limit):

@@ -20,7 +20,7 @@ from curation.stages.roll import roll
 from curation.stages.screen import find_duplicates, screen
 from tests.bench.figure import Figure
 from tests.scripted_server import ScriptedServer
-from tests.simulator import RIGHT, ServiceTime, SimulatedPolicy, pass_rates
+from tests.simulator import RIGHT, ServiceTime, SimulatedPolicy, pass_rates, recipe_head
 
 BAR = 0.90
 MOST_OVER_LEAST = 1.05
@@ -28,14 +28,7 @@ REPLY_SECONDS = 1.0
 """How long a reply holds its slot, as long as a hundred words."""
 _WORDS = 100
 _SLOTS = 128
-_RECIPE = """
-[[sources]]
-use = "tests.simulator:questions"
-name = "questions"
-limit = {samples}
-[policy]
-url = "{url}"
-max_in_flight = 32
+_ARMS = """
 [arms.direct]
 n = 8
 curtail = {curtail}
@@ -101,9 +94,8 @@ def run(preset: str, samples: int, curtail: bool) -> Outcome:
         TemporaryDirectory() as folder,
         ScriptedServer(policy.reply, service=service.serve, record=False) as server,
     ):
-        text = _RECIPE.format(
-            samples=samples, url=server.url, preset=preset, curtail=str(curtail).lower()
-        )
+        text = recipe_head(server.url, samples=samples, in_flight=32)
+        text += _ARMS.format(preset=preset, curtail=str(curtail).lower())
         with Job.open(parse_recipe(text, "busy"), Run(Path(folder) / "run")) as job:
             for work in (ingest, measure_samples, find_duplicates, screen):
                 work(job)

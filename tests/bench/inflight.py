@@ -20,6 +20,7 @@ from typing import Any
 from tests.bench.figure import Figure
 from tests.bench.scale import run_command
 from tests.scripted_server import Request, ScriptedServer, Text
+from tests.simulator import recipe_head
 
 BAR = 0.95
 MOST_GIB = 1.5
@@ -27,18 +28,11 @@ ATTEMPTS = 4
 _SPREAD, _LONGEST = 0.5, 5
 """Of a turn's time, which is log-normal, so that few take much longer than most; the longest is so
 many medians."""
-_RECIPE = """
-[[sources]]
-use = "tests.simulator:questions"
-name = "questions"
-limit = {samples}
-[policy]
-url = "{url}"
-max_in_flight = {in_flight}
+_ARMS = f"""
 [arms.direct]
 n = 2
 [arms.tools]
-n = {attempts}
+n = {ATTEMPTS}
 scope = "all"
 curtail = false
 [decide]
@@ -66,11 +60,8 @@ def measure(*, rollouts: int, in_flight: int, seconds: float) -> Iterator[Figure
         folder = Path(name)
         recipe = folder / "inflight.toml"
         samples = rollouts // ATTEMPTS
-        recipe.write_text(
-            _RECIPE.format(
-                url=server.recv(), samples=samples, attempts=ATTEMPTS, in_flight=in_flight
-            )
-        )
+        head = recipe_head(server.recv(), samples=samples, in_flight=in_flight)
+        recipe.write_text(head + _ARMS)
         command = ["run", str(recipe), "--run", str(folder / "run")]
         usage = run_command(command, folder / "log")
         server.send("done")

@@ -56,8 +56,47 @@ target = "llamafactory"
 """
 
 
+SMALL = """
+seed = 7
+[[sources]]
+{source}
+[policy]
+{policy}
+[arms.direct]
+{direct}
+[decide]
+preset = "deepeyes"
+fine_grained = []
+"""
+TAUGHT = """
+[sandbox]
+cell_seconds = 120.0
+[teach]
+rl_share = 1.0
+{teach}
+"""
+
+
 def recipe_text(url: str, limit: int = 24) -> str:
     return RECIPE.format(url=url, limit=limit)
+
+
+def small_recipe(policy: str, *, source: str, direct: str = "n = 4") -> str:
+    """A recipe that decides by direct attempts alone and exports nothing; arguments are the keys
+    of its tables, and more tables can be appended."""
+    return SMALL.format(source=source, policy=policy, direct=direct)
+
+
+def taught_recipe(policy: str, *, limit: int = 3, teach: str = "attempts = 2") -> str:
+    """A small recipe whose policy, asked twice at each of `limit` sums, also teaches what it
+    solves once."""
+    small = small_recipe(policy, source=sums_table(limit), direct="n = 2\ncurtail = false")
+    return small + TAUGHT.format(teach=teach)
+
+
+def sums_table(limit: int) -> str:
+    """The keys of a source of sums."""
+    return f'use = "tests.curation.scene:sums"\nname = "sums"\nlimit = {limit}'
 
 
 def picture(seed: int, side: int = 64) -> bytes:

@@ -11,29 +11,9 @@ from curation.progress import Silent
 from curation.recipes.file import parse_recipe
 from curation.runs import Run
 from tests.curation.rollouts.rolling import cell, turn_of
+from tests.curation.scene import taught_recipe
 from tests.scripted_server import Fault, Request, ScriptedServer, Text, text_of
 
-RECIPE = """
-[[sources]]
-use = "tests.curation.scene:sums"
-limit = {limit}
-[policy]
-url = "{url}"
-retries = 0
-backoff = 0.0
-[arms.direct]
-n = 2
-curtail = false
-[decide]
-preset = "deepeyes"
-fine_grained = []
-[sandbox]
-cell_seconds = 120.0
-[teach]
-attempts = 1
-max_turns = 3
-rl_share = 1.0
-"""
 ENDS = {
     "ignores the grammar": ("It is three.", "parse_error", "no_action"),
     "opens two actions": (cell("print(1)") + cell("print(2)"), "max_turns", None),
@@ -63,7 +43,11 @@ def reply(request: Request) -> list[Text] | Fault:
 def test_every_fault_is_recorded_counted_and_shown(tmp_path: Path) -> None:
     run = Run(tmp_path)
     with ScriptedServer(reply) as server:
-        text = RECIPE.format(url=server.url, limit=len(ENDS))
+        text = taught_recipe(
+            f'url = "{server.url}"\nretries = 0\nbackoff = 0.0',
+            limit=len(ENDS),
+            teach="attempts = 1\nmax_turns = 3",
+        )
         run_recipe(parse_recipe(text, "bad"), run, Silent())
     with run.connect() as db:
         rows = db.sql("""SELECT origin_id[5:]::INT, stop_reason, error

@@ -11,26 +11,8 @@ from curation.pipeline import run_recipe
 from curation.progress import Silent
 from curation.recipes.file import parse_recipe
 from curation.runs import Run
-from tests.curation.scene import reply, sum_sample
+from tests.curation.scene import reply, small_recipe, sum_sample
 from tests.scripted_server import ScriptedServer, text_of
-
-RECIPE = """
-seed = 7
-[[sources]]
-use = "parquet"
-path = "{folder}"
-license = "CC0-1.0"
-[policy]
-url = "{url}"
-max_tokens = 64
-[arms.direct]
-n = 4
-[decide]
-preset = "deepeyes"
-fine_grained = []
-[[exports]]
-target = "deepeyes"
-"""
 
 
 def write_rows(path: Path, numbers: range) -> None:
@@ -54,7 +36,11 @@ def test_files_added_between_two_runs_cost_what_they_hold(tmp_path: Path) -> Non
     data, run = tmp_path / "data", Run(tmp_path / "run")
     write_rows(data / "b.parquet", range(9))
     with ScriptedServer(reply) as server:
-        text = RECIPE.format(folder=data, url=server.url)
+        text = small_recipe(
+            f'url = "{server.url}"\nmax_tokens = 64',
+            source=f'use = "parquet"\npath = "{data}"\nlicense = "CC0-1.0"',
+        )
+        text += '[[exports]]\ntarget = "deepeyes"\n'
 
         def go() -> list[str]:
             """Questions that the run asked the model about."""

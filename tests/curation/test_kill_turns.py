@@ -13,29 +13,10 @@ from typing import Any
 
 from curation.runs import Run
 from tests.curation.killed import MODES
+from tests.curation.scene import taught_recipe
 from tests.curation.test_kill import ROOT, rows
 from tests.scripted_server import ScriptedServer, Text, text_of
 
-RECIPE = """
-seed = 7
-[[sources]]
-use = "tests.curation.scene:sums"
-limit = 3
-[policy]
-url = "{url}"
-max_in_flight = 1
-[arms.direct]
-n = 2
-curtail = false
-[decide]
-preset = "deepeyes"
-fine_grained = []
-[sandbox]
-cell_seconds = 120.0
-[teach]
-attempts = 2
-rl_share = 1.0
-"""
 STEPS = (0, 1, 3, 2, 5, 4, 7)
 """Notes that the process may make before it is killed, time after time."""
 
@@ -67,7 +48,7 @@ def test_a_killed_run_pays_for_no_reply_twice(tmp_path: Path) -> None:
     recipe, log = tmp_path / "killed.toml", tmp_path / "log"
     log.touch()
     with ScriptedServer(reply) as server:
-        recipe.write_text(RECIPE.format(url=server.url))
+        recipe.write_text(taught_recipe(f'url = "{server.url}"\nmax_in_flight = 1'))
         assert killed_run(recipe, tmp_path / "whole", log, 10**6, "after") == 0
         paid = server.count
         for notes, mode in zip(STEPS, cycle(MODES), strict=False):

@@ -20,30 +20,16 @@ from curation.recipes.file import parse_recipe
 from curation.rollouts.sampler import Sampler
 from curation.runs import Run
 from curation.stages.voices import arm_of
+from tests.curation.scene import taught_recipe
 from tests.scripted_server import Request, ScriptedServer, Text, images_of, text_of
 
 TARGETS = ("llamafactory", "ms-swift", "trl", "verl-sft")
-RECIPE = """
-[[sources]]
-use = "tests.curation.scene:sums"
-limit = 3
-[policy]
-{model}
-[[tools]]
-use = "zoom"
-[arms.direct]
-n = 2
-curtail = false
-[decide]
-preset = "deepeyes"
-fine_grained = []
-[sandbox]
-cell_seconds = 120.0
-[teach]
-attempts = 2
-dialect = "openai"
-rl_share = 1.0
-""" + "".join(f'[[exports]]\ntarget = "{target}"\n' for target in TARGETS)
+
+
+def native_recipe(model: str) -> str:
+    exports = "".join(f'[[exports]]\ntarget = "{target}"\n' for target in TARGETS)
+    taught = taught_recipe(model, teach='attempts = 2\ndialect = "openai"')
+    return f'{taught}[[tools]]\nuse = "zoom"\n{exports}'
 
 
 def call(name: str, **arguments: object) -> dict[str, Any]:
@@ -72,7 +58,7 @@ def reply(request: Request) -> list[Text]:
 def test_native_calls_become_rows_that_every_sft_trainer_takes(tmp_path: Path) -> None:
     run = Run(tmp_path)
     with ScriptedServer(reply) as server:
-        recipe = parse_recipe(RECIPE.format(model=f'url = "{server.url}"'), "native")
+        recipe = parse_recipe(native_recipe(f'url = "{server.url}"'), "native")
         run_recipe(recipe, run, Silent())
     asked = [request for request in server.requests if "tools" in request]
     assert all(request["parallel_tool_calls"] is False for request in asked)
@@ -115,6 +101,6 @@ def check_rows(folder: Path) -> None:
 def test_a_server_that_would_not_read_calls_is_told_before_it_is_started(
     model: str, mistake: str
 ) -> None:
-    recipe = parse_recipe(RECIPE.format(model=model), "native")
+    recipe = parse_recipe(native_recipe(model), "native")
     with pytest.raises(RecipeError, match=mistake):
         Sampler.of("teacher", arm_of(recipe, "teacher"), recipe.policy, "model", recipe)

@@ -4,23 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-RECIPE = """
-seed = 7
-[[sources]]
-use = "tests.curation.scene:sums"
-name = "sums"
-limit = 9
-[policy]
-url = "{url}"
-max_tokens = 64
-[arms.direct]
-n = 4
+from tests.curation.scene import small_recipe, sums_table
+
+_MORE = """
 [arms.text_only]
 n = 2
 scope = "all"
-[decide]
-preset = "deepeyes"
-fine_grained = []
 [[exports]]
 target = "deepeyes"
 """
@@ -28,5 +17,6 @@ target = "deepeyes"
 
 def write_small(folder: Path, url: str) -> Path:
     path = folder / "small.toml"
-    path.write_text(RECIPE.format(url=url))
+    policy = f'url = "{url}"\nmax_tokens = 64'
+    path.write_text(small_recipe(policy, source=sums_table(9)) + _MORE)
     return path

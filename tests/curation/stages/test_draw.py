@@ -26,17 +26,11 @@ from curation.stages.measure import measure
 from curation.stages.roll import roll
 from curation.stages.screen import find_duplicates, screen
 from tests.scripted_server import Fault, ScriptedServer, Text, images_of
-from tests.simulator import SimulatedPolicy, pass_rates
+from tests.simulator import SimulatedPolicy, pass_rates, recipe_head
 
 SAMPLES = 60
 RATES = pass_rates("mixed", SAMPLES).tolist()
-RECIPE = """
-[[sources]]
-use = "tests.simulator:questions"
-limit = {samples}
-[policy]
-url = "{url}"
-max_in_flight = 8
+ARMS = """
 [arms.direct]
 n = 8
 curtail = {curtail}
@@ -64,7 +58,8 @@ class Unsure(SimulatedPolicy):
 def recipe(
     url: str, *, preset: str = "deepeyes-v2", curtail: bool = True, **changes: str
 ) -> Recipe:
-    text = RECIPE.format(samples=SAMPLES, url=url, preset=preset, curtail=str(curtail).lower())
+    text = recipe_head(url, samples=SAMPLES, in_flight=8)
+    text += ARMS.format(preset=preset, curtail=str(curtail).lower())
     for old, new in changes.items():
         text = text.replace(old, new)
     return parse_recipe(text, "drawn")
