@@ -23,7 +23,7 @@ from curation.recipes.arms import read_arms, written_arms
 from curation.recipes.models import JudgeModel, Model
 from curation.recipes.presets import PRESETS, Preset
 from curation.recipes.recipe import Arms, Export, Filter, Recipe, Source, Teach
-from curation.recipes.settings import bind, bind_settings, resolve, unknown
+from curation.recipes.settings import bind, bind_settings, check_names, resolve, unknown
 from curation.recipes.teachers import check_guided, read_budget, read_teachers
 from curation.sandbox import SandboxSettings
 from curation.tools import DEEPEYES_TOOLS, Tool
@@ -169,10 +169,7 @@ def _taken(
 
 def _sources(tables: Sequence[Mapping[str, Any]]) -> tuple[Source, ...]:
     sources = tuple(_source(table, f"sources[{i}]") for i, table in enumerate(tables))
-    names = [source.name for source in sources]
-    for name in names:
-        if names.count(name) > 1:
-            raise RecipeError(f"two sources are named {name!r}: give one of them another `name`")
+    check_names("sources", [source.name for source in sources])
     return sources
 
 
@@ -232,10 +229,7 @@ def _preset(table: Mapping[str, Any], arms: Arms) -> Preset:
 
 def _tools(tables: Sequence[Mapping[str, Any]]) -> tuple[Tool, ...]:
     tools = tuple(_tool(table, f"tools[{i}]") for i, table in enumerate(tables))
-    names = [tool.name for tool in (*DEEPEYES_TOOLS, *tools)]
-    for name in names:
-        if names.count(name) > 1:
-            raise RecipeError(f"two tools are named {name!r}: give one of them another `name`")
+    check_names("tools", [tool.name for tool in (*DEEPEYES_TOOLS, *tools)])
     return tools
 
 

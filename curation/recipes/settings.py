@@ -11,7 +11,7 @@ import importlib
 import inspect
 import types
 import typing
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, TypeVar
 
 from curation.errors import RecipeError
@@ -27,6 +27,13 @@ def unknown(word: str, name: str, known: Collection[str], where: str) -> RecipeE
         f"{where}: there is no {word} {name!r}: {'did you mean' if near else 'choose one of'}"
         f" {rest}{'?' if near else ''}"
     )
+
+
+def check_names(what: str, names: Sequence[str]) -> None:
+    """RecipeError where two have one name."""
+    for name in names:
+        if names.count(name) > 1:
+            raise RecipeError(f"two {what} are named {name!r}: give one of them another `name`")
 
 
 def bind(record: type[T], table: Mapping[str, Any], where: str) -> T:

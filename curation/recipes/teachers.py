@@ -11,7 +11,7 @@ from curation.budget import RunCaps
 from curation.errors import RecipeError
 from curation.recipes.models import Model, Teacher
 from curation.recipes.recipe import Recipe
-from curation.recipes.settings import bind
+from curation.recipes.settings import bind, check_names
 from curation.rollouts.plans import GUIDED_DIALECTS
 
 
@@ -34,9 +34,7 @@ def read_teachers(
         itself = {field.name: getattr(policy, field.name) for field in fields(Model)}
         teachers = [Teacher(**itself)]
     names = [teacher.name for teacher in teachers]
-    for name in names:
-        if names.count(name) > 1:
-            raise RecipeError(f"two teachers are named {name!r}: give one of them another `name`")
+    check_names("teachers", names)
     total = math.fsum(teacher.share for teacher in teachers)
     if not math.isclose(total, 1, abs_tol=1e-6):
         raise RecipeError(
