@@ -6,11 +6,9 @@ have cost, and what was said last.
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
@@ -20,7 +18,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from curation.progress import Figures, Meter, clock
+from curation.progress import Figures, Meter, Pace, clock
 from curation.stage import Count
 
 _REFRESHES = 2.0
@@ -30,28 +28,14 @@ _SAID = 4
 _COLUMNS = ("stage", "", "done", "rate", "time", "in", "kept", "dropped", "quarantined")
 
 
-@dataclass(slots=True)
-class Bar:
-    """A stage at work."""
-
-    name: str
-    total: int | None
-    unit: str
-    done: int = 0
-    started: float = field(default_factory=time.monotonic)
-
-    def advance(self, units: int = 1) -> None:
-        self.done += units
+class Bar(Pace):
+    """A stage at work, as a row of the table."""
 
     def cells(self) -> tuple[RenderableType, ...]:
-        seconds = max(time.monotonic() - self.started, 1e-9)
-        rate = self.done / seconds
         of = f" of {self.total:,}" if self.total is not None else ""
-        left = f"{clock(seconds)}"
-        if self.total and rate and self.done < self.total:
-            left = f"{clock((self.total - self.done) / rate)} left"
         bar = ProgressBar(total=self.total or None, completed=self.done, width=20)
-        return (self.name, bar, f"{self.done:,}{of} {self.unit}", f"{rate:,.1f}/s", left)
+        done = f"{self.done:,}{of} {self.unit}"
+        return (self.name, bar, done, f"{self.rate:,.1f}/s", self.left or clock(self.seconds))
 
 
 class Panel:

@@ -23,6 +23,37 @@ class Meter(Protocol):
     def advance(self, units: int = 1) -> None: ...
 
 
+@dataclass(slots=True)
+class Pace:
+    """A stage at work: how far it is, how fast it goes, and how long it will take."""
+
+    name: str
+    total: int | None
+    unit: str
+    done: int = 0
+    started: float = field(default_factory=time.monotonic)
+
+    def advance(self, units: int = 1) -> None:
+        self.done += units
+
+    @property
+    def seconds(self) -> float:
+        """So far."""
+        return max(time.monotonic() - self.started, 1e-9)
+
+    @property
+    def rate(self) -> float:
+        """Units a second."""
+        return self.done / self.seconds
+
+    @property
+    def left(self) -> str:
+        """The time to its end, such as `1:05 left`; empty where that is not known."""
+        if not self.total or not 0 < self.done < self.total:
+            return ""
+        return f"{clock((self.total - self.done) / self.rate)} left"
+
+
 class Reporter(Protocol):
     """Tells a person what is going on."""
 
@@ -78,20 +109,15 @@ class Lines:
 
     @contextmanager
     def stage(self, name: str, total: int | None, unit: str) -> Iterator[Meter]:
-        meter = _LineMeter(self, name, total, unit)
+        meter = _LineMeter(name, total, unit, lines=self)
         yield meter
         if total != 0:
             meter.tell()
 
 
 @dataclass(slots=True)
-class _LineMeter:
-    lines: Lines
-    name: str
-    total: int | None
-    unit: str
-    done: int = 0
-    started: float = field(default_factory=time.monotonic)
+class _LineMeter(Pace):
+    lines: Lines = field(kw_only=True)
     told: float = field(default_factory=time.monotonic)
 
     def advance(self, units: int = 1) -> None:
@@ -103,15 +129,10 @@ class _LineMeter:
                 self.lines.say(f"  {line}")
 
     def tell(self) -> None:
-        seconds = max(time.monotonic() - self.started, 1e-9)
-        rate = self.done / seconds
         of = f" of {self.total}" if self.total is not None else ""
-        left = ""
-        if self.total and rate and self.done < self.total:
-            left = f", {clock((self.total - self.done) / rate)} left"
-        self.lines.say(
-            f"{self.name}: {self.done}{of} {self.unit} in {clock(seconds)}, {rate:.1f}/s{left}"
-        )
+        parts = [f"{self.done}{of} {self.unit} in {clock(self.seconds)}", f"{self.rate:.1f}/s"]
+        parts += [self.left] if self.left else []
+        self.lines.say(f"{self.name}: {', '.join(parts)}")
 
 
 def clock(seconds: float) -> str:
