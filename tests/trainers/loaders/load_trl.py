@@ -2,21 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
-import os
+from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling
+from trl_rows import load_rows
 
-from model import arguments, forward, tell
-from transformers import AutoProcessor
-
-folder, checkpoint, _ = arguments()
-spec = importlib.util.spec_from_file_location("train", folder / "train.py")
-assert spec is not None and spec.loader is not None
-train = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(train)
-rows = list(train.load(cache_dir=os.environ["HF_HOME"])["train"])
-
-from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling  # noqa: E402
-
-collate = DataCollatorForVisionLanguageModeling(AutoProcessor.from_pretrained(checkpoint))
-batches = [collate([row]) for row in rows]
-tell(len(batches), forward(checkpoint, dict(batches[0])))
+load_rows(DataCollatorForVisionLanguageModeling)
