@@ -14,14 +14,14 @@ import duckdb
 
 from curation.budget import SPENT, Budget
 from curation.errors import RunError, ServerError, StaleSettingsError, ToolsightError
-from curation.manifest import Exported, note_stop
+from curation.manifest import SessionLog, note_stop
 from curation.models import ManagedServer, ModelClient, api_key_from, embedded_model
 from curation.progress import Reporter, Silent
 from curation.recipes.file import resolved
 from curation.recipes.models import Model, Teacher
 from curation.recipes.recipe import Recipe
 from curation.runs import Run
-from curation.stage import Count, Stage, count_owed
+from curation.stage import Stage, count_owed
 from curation.tables import is_full, write_text
 from curation.telemetry import FILE, Recorder
 
@@ -33,18 +33,7 @@ class Job:
     recipe: Recipe
     run: Run
     reporter: Reporter = field(default_factory=Silent)
-    probes: dict[str, str] = field(default_factory=dict)
-    """What the sandbox found when it tested itself; for the manifest."""
-    made: int = 0
-    """Rows that this session found owed."""
-    counts: dict[str, Count] = field(default_factory=dict)
-    seconds: dict[str, float] = field(default_factory=dict)
-    exports: dict[str, Exported] = field(default_factory=dict)
-    """What the stages of this session did; for the manifest too."""
-    notes: list[str] = field(default_factory=list)
-    """What else a person should know later, as it was told; for the manifest too."""
-    stopped: str | None = None
-    """Why nobody is asked any more in this session; null while nothing speaks against it."""
+    log: SessionLog = field(default_factory=SessionLog)
     budget: Budget = field(init=False)
     telemetry: Recorder = field(init=False)
     """What is asked of models, stage by stage."""
@@ -81,12 +70,12 @@ class Job:
     def tell(self, sentence: str) -> None:
         """Say something now, and remember it for the manifest."""
         self.reporter.say(sentence)
-        self.notes.append(sentence)
+        self.log.notes.append(sentence)
 
     def owed(self, stage: Stage) -> int:
         """How many rows of a stage are still to be made."""
         rows = count_owed(self.run, stage)
-        self.made += rows
+        self.log.made += rows
         return rows
 
     def identity(self, model: Model) -> str:
@@ -185,7 +174,7 @@ def _noted(job: Job) -> Iterator[None]:
         yield
     except ToolsightError as error:
         with suppress(OSError):
-            note_stop(job.run, str(error), job.notes)
+            note_stop(job.run, str(error), job.log.notes)
         raise
 
 

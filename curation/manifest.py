@@ -10,6 +10,7 @@ from importlib.metadata import version
 from typing import Any
 
 from curation.runs import Run
+from curation.stage import Count
 from curation.tables import write_text
 from curation.telemetry import FILE, Traffic, read_traffic, total
 from curation.telemetry.journal import ByStage
@@ -74,6 +75,33 @@ class Manifest:
     """Why the last session ended early; empty when it did everything."""
     mix: Sequence[Mapping[str, Any]] = ()
     """What the trajectories consist of: `curation.mixing.Share` by `Share`."""
+
+
+@dataclass(slots=True)
+class SessionLog:
+    """What a session did so far, for the manifest."""
+
+    probes: dict[str, str] = field(default_factory=dict)
+    """What the sandbox found when it tested itself."""
+    made: int = 0
+    """Rows that were found owed."""
+    counts: dict[str, Count] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+    """Of every stage that was tried, also of one that a cap stopped and that has no count."""
+    exports: dict[str, Exported] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    """What else a person should know later, as it was told."""
+    stopped: str | None = None
+    """Why nobody is asked any more; null while nothing speaks against it."""
+
+    def stages(self, before: Mapping[str, StageEntry]) -> dict[str, StageEntry]:
+        """What is known of every stage, with what earlier sessions knew of it."""
+        now = dict(before)
+        for name, count in self.counts.items():
+            past = before[name].seconds if name in before else 0.0
+            figures = (count.rows_in, count.kept, count.dropped, count.quarantined)
+            now[name] = StageEntry(*figures, seconds=round(past + self.seconds[name], 3))
+        return now
 
 
 def versions() -> dict[str, str]:

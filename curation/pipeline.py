@@ -15,7 +15,6 @@ from curation.funnel import Funnel, read_funnel
 from curation.job import Job, check_model
 from curation.manifest import (
     Manifest,
-    StageEntry,
     added,
     costs,
     read_manifest,
@@ -114,7 +113,7 @@ def under_cap(job: Job, steps: Iterable[Step]) -> Iterator[Step]:
     cap on teachers leaves trajectories, which are verified, composed and exported.
     """
     for step in steps:
-        if job.stopped is not None and not step.after_cap:
+        if job.log.stopped is not None and not step.after_cap:
             return
         yield step
 
@@ -159,7 +158,7 @@ def check_tools(recipe: Recipe) -> list[str]:
 def perform(job: Job, step: Step) -> str:
     """Run one stage and remember it for the manifest; the line that tells what came of it.
 
-    A stage that a cap stops is no failure: it is not counted, and `job.stopped` says why.
+    A stage that a cap stops is no failure: it is not counted, and `job.log.stopped` says why.
     """
     job.telemetry.stage = step.name
     started = time.monotonic()
@@ -167,12 +166,12 @@ def perform(job: Job, step: Step) -> str:
         count = step.work(job).check()
     except CapReached as cap:
         count, told = None, f"{step.name}: {cap}"
-        job.stopped = told
+        job.log.stopped = told
         job.reporter.say(told)
     seconds = time.monotonic() - started
-    job.seconds[step.name] = job.seconds.get(step.name, 0.0) + seconds
+    job.log.seconds[step.name] = job.log.seconds.get(step.name, 0.0) + seconds
     if count is not None:
-        job.counts[step.name], told = count, sentence(count)
+        job.log.counts[step.name], told = count, sentence(count)
         job.reporter.counted(count, seconds)
     return told
 
@@ -227,9 +226,9 @@ def grade_again(run: Run, reporter: Reporter, *, only: str | None = None) -> Non
 def finish(job: Job) -> None:
     """End a session in which every stage was done: its manifest, and whether anything was owed."""
     record(job)
-    if job.stopped:
-        job.reporter.say(job.stopped)
-    elif not job.made:
+    if job.log.stopped:
+        job.reporter.say(job.log.stopped)
+    elif not job.log.made:
         job.reporter.say(
             f"nothing was owed: {job.run.path} holds everything that the recipe asks for"
         )
@@ -237,27 +236,22 @@ def finish(job: Job) -> None:
 
 def record(job: Job) -> None:
     """Write the manifest: what earlier sessions put there, and what this one did."""
-    before = read_manifest(job.run)
+    before, log = read_manifest(job.run), job.log
     tokens, models = usage(job.run)
-    stages = dict(before.stages)
-    for name, count in job.counts.items():
-        past = before.stages[name].seconds if name in before.stages else 0.0
-        figures = (count.rows_in, count.kept, count.dropped, count.quarantined)
-        stages[name] = StageEntry(*figures, seconds=round(past + job.seconds[name], 3))
     recipe, teach = job.run.recipe_path.read_bytes(), job.recipe.teach
     traffic = read_traffic(job.run.path / FILE)
     manifest = Manifest(
         recipe=hashlib.sha256(recipe).hexdigest(),
         versions=versions(),
         models=models,
-        stages=stages,
+        stages=log.stages(before.stages),
         usage=tokens,
         traffic=traffic,
         costs=costs(job.run, traffic),
-        sandbox={**before.sandbox, **job.probes},
-        exports={**before.exports, **job.exports},
-        notes=added(before.notes, job.notes),
-        stopped=job.stopped or "",
+        sandbox={**before.sandbox, **log.probes},
+        exports={**before.exports, **log.exports},
+        notes=added(before.notes, log.notes),
+        stopped=log.stopped or "",
         mix=[each._asdict() for each in shares(job.run, teach)] if teach else [],
     )
     write_manifest(job.run, manifest)

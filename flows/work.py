@@ -53,7 +53,7 @@ def work(
         _check(loaded, gpu_slots)
         with Job.open(loaded, run_folder(recipe, run), Lines(every=LOG_SECONDS)) as job:
             _run_stages(job, steps(loaded), gpu_slots)
-            return Completed(message=job.stopped) if job.stopped else None
+            return Completed(message=job.log.stopped) if job.log.stopped else None
     except ToolsightError as error:
         return _failed(error)
 

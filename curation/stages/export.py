@@ -88,7 +88,7 @@ def export(job: Job, chosen: Export) -> Count:
             chosen.target, rows, folder, chosen.settings, background=_background(job, chosen)
         )
         done = Exported(summary.rows, summary.left_out_by, made_from)
-    job.exports[chosen.target] = done
+    job.log.exports[chosen.target] = done
     left_out = sum(done.left_out.values())
     return Count(f"export {chosen.target}", done.rows + left_out, done.rows, left_out).check()
 

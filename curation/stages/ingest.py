@@ -143,7 +143,7 @@ def _pull(job: Job, source: Source, wanted: Pull, before: list[Pull]) -> None:
     if versions - {wanted.settings}:
         job.reporter.say(f"the source {source.name} has changed: {new} new rows, {gone} gone")
     pulls.append(NAME, [replace(wanted, rows=rows + gone)], {})
-    job.made += new
+    job.log.made += new
 
 
 def open_source(source: Source) -> Iterator[Row]:

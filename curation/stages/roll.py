@@ -257,7 +257,7 @@ async def _sandbox(job: Job, draft: Draft, stack: AsyncExitStack) -> CodeSandbox
     if treatment(draft.stage.name, draft.arm).bench is None:
         return None
     sandbox = await stack.enter_async_context(open_sandbox(job.recipe.sandbox))
-    job.probes.update(sandbox.probes)
+    job.log.probes.update(sandbox.probes)
     return sandbox
 
 

@@ -89,7 +89,7 @@ async def _verify(job: Job, stage: Stage, owed: int) -> None:
         job.reporter.stage(stage.name, owed, "rollouts") as meter,
     ):
         async with open_sandbox(job.recipe.sandbox) as sandbox:
-            job.probes.update(sandbox.probes)
+            job.log.probes.update(sandbox.probes)
             verifier = Verifier.of(job, sandbox)
 
             async def work(row: dict[str, Any]) -> None:

@@ -208,7 +208,7 @@ def test_of_a_changed_source_only_new_rows_are_taken(tmp_path: Path) -> None:
     with Job.open(again, Run(tmp_path)) as job:
         # What is gone is the bad row, which stays in quarantine.
         assert ingest(job) == Count("ingest", 6, 4, quarantined=2)
-        assert job.made == 2
+        assert job.log.made == 2
     samples = {row["origin_id"] for row in query_rows(Run(tmp_path), "FROM samples")}
     assert samples == {"sum-1", "sum-2", "sum-4"}
     assert set(quarantined(tmp_path)) == {"sum-1#2", "sum-4"}
