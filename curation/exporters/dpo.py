@@ -112,7 +112,7 @@ ONE_REPLY_NOTE = (
     "Both sides are the reply in which the two rollouts part; pairs that part over several turns"
     " are left out here and kept by `ms-swift-dpo`."
 )
-"""What ONE_REPLY means to who trains."""
+"""What ONE_REPLY leaves out, for those who train."""
 SAME_PROMPT = Rule("same_prompt", _same_prompt)
 DPO = (
     *(both(rule) for rule in SFT if rule.name == "turn_order"),
