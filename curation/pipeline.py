@@ -29,6 +29,7 @@ from curation.recipes.recipe import Export, Recipe
 from curation.rollouts.wording import wording
 from curation.runs import Run
 from curation.stage import Count, sentence
+from curation.stages.agree import agree
 from curation.stages.choose import shares
 from curation.stages.compose import compose
 from curation.stages.count import benefit
@@ -96,6 +97,7 @@ def synthesize_steps(recipe: Recipe) -> list[Step]:
         replace(_grading(recipe), after_cap=True),
         Step("verify", verify, after_cap=True),
         *([Step("support", support, True, after_cap=True)] if recipe.teach.support else []),
+        *([Step("agree", agree, True, after_cap=True)] if recipe.teach.judge_thoughts else []),
         Step("compose", compose, after_cap=True),
         *_exports(recipe, "sft", "dpo"),
     ]

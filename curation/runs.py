@@ -56,6 +56,7 @@ RECORDS: dict[str, type] = {
     "verdicts": Verdict,
     "verifications": Verification,
     "supports": Support,
+    "agreements": Verification,
     "choices": Choice,
     "trajectories": Trajectory,
     "pairs": Pair,

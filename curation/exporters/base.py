@@ -33,6 +33,9 @@ class ExportRow:
     author: Author | None = None
     """Who wrote the trajectory, or the pair's chosen side."""
     split: str = "train"
+    masked: tuple[int, ...] = ()
+    """Turns of the assistant, from 1, that are to be left out of the loss; of a pair, those of
+    the chosen side."""
     decoded: bool = False
     """Whether every image was decoded before and still has the bytes that it had then."""
 
@@ -120,12 +123,30 @@ class Target(Protocol):
 
 
 CHAT = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
+MASKED_CHAT = pa.list_(
+    pa.struct([("role", pa.string()), ("content", pa.string()), ("loss", pa.bool_())])
+)
+"""`loss` is false where a turn is left out of the loss, and null where the trainer decides."""
 IMAGES = pa.list_(pa.struct([("bytes", pa.binary()), ("path", pa.string())]))
 
 
 def chat(messages: Sequence[Message]) -> list[dict[str, str]]:
     """Messages as a CHAT value."""
     return [{"role": message.role, "content": message.content} for message in messages]
+
+
+def masked_chat(messages: Sequence[Message], masked: Sequence[int]) -> list[dict[str, Any]]:
+    """Messages as a MASKED_CHAT value; `masked` counts the assistant's turns from 1."""
+    turns = [i for i, message in enumerate(messages) if message.role == "assistant"]
+    without = {turns[number - 1] for number in masked}
+    return [
+        each | {"loss": False if i in without else None} for i, each in enumerate(chat(messages))
+    ]
+
+
+def can_mask(schema: pa.Schema) -> bool:
+    """Whether rows can tell the trainer to leave a turn out of the loss."""
+    return MASKED_CHAT in schema.types
 
 
 def pictures(images: Sequence[bytes]) -> list[dict[str, bytes | None]]:

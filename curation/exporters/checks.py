@@ -205,7 +205,8 @@ def types(schema: pa.Schema) -> Rule:
 
 def _mismatch(value: object, kind: pa.DataType, field: str) -> str | None:
     if value is None:
-        return None if field.endswith(".path") else f"{field} is null: every row needs a value"
+        free = field.endswith((".path", ".loss"))
+        return None if free else f"{field} is null: every row needs a value"
     if pa.types.is_list(kind) and isinstance(value, list):
         parts = [(item, kind.value_type, f"{field}[{i}]") for i, item in enumerate(value)]
     elif pa.types.is_struct(kind) and isinstance(value, dict):

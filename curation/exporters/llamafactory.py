@@ -25,6 +25,9 @@ CUTOFF_NOTE = "Rows longer than `cutoff_len` are cut without a word: do not lowe
 NOTES = (
     "Every shard is a data set of its own in `dataset_info.json`, since a folder may hold"
     " nothing but shards there; `train.yaml` names them all.",
+    "Every turn of the assistant is trained: rows with a turn that is to be left out of the loss"
+    ' (`error_turns = "mask"`) are not here;'
+    " `mask_history` would train the last turn alone, of all rows.",
     "Rows without an image, where there are any, are text-only solutions.",
     "Data sets with images as bytes and as paths cannot be in one run.",
     CUTOFF_NOTE,

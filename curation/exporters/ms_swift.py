@@ -5,10 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from curation.exporters.base import ExportRow, Launch
+import pyarrow as pa
+
+from curation.exporters.base import (
+    IMAGES,
+    MASKED_CHAT,
+    ExportRow,
+    Launch,
+    masked_chat,
+    pictures,
+)
+from curation.exporters.checks import Candidate, Rule
 from curation.exporters.common_rules import COMMON
 from curation.exporters.launch import SFT_TOKENS, shell_files, shell_script
-from curation.exporters.sft import SFT_SCHEMA, sft_row
 from curation.exporters.sft_rules import SFT
 
 NAME = "ms-swift"
@@ -17,13 +26,14 @@ DIALECT = None
 TOOLS: tuple[str, ...] = ()
 FILES = True
 MAX_TOKENS = SFT_TOKENS
-SCHEMA = SFT_SCHEMA
-RULES = (*COMMON, *SFT)
+SCHEMA = pa.schema([("messages", MASKED_CHAT), ("images", IMAGES)])
 LOADING_NOTES = (
     "`--strict true` stops at a row that cannot be read; by default it is dropped with a log line.",
     "Rows longer than `--max_length` are deleted by default (`truncation_strategy`).",
 )
 NOTES = (
+    'A turn whose `loss` is false is left out of the loss (`error_turns = "mask"`); where it is'
+    " null, `--loss_scale` decides, which by default trains every turn of the assistant.",
     "Rows without an image, where there are any, are text-only solutions.",
     *LOADING_NOTES,
     "`MAX_PIXELS` is set to 16384 visual tokens of 28 x 28 pixels; a lower one shrinks what the"
@@ -31,9 +41,27 @@ NOTES = (
 )
 
 
+def _loss(candidate: Candidate) -> str | None:
+    """ms-swift reads the flag of replies alone, and does not ask whether one is left to train."""
+    flags = [message.get("loss") for message in candidate.row["messages"]]
+    if flags and flags[-1] is False:
+        return "messages has a last turn that is left out of the loss: drop the row"
+    replies = (message["role"] == "assistant" for message in candidate.row["messages"])
+    if any(flag is not None and not reply for flag, reply in zip(flags, replies, strict=True)):
+        return "messages has a flag `loss` on a turn of others than the assistant: make it null"
+    return None
+
+
+RULES = (*COMMON, *SFT, Rule("loss", _loss))
+
+
 def row(example: ExportRow, *, index: str, split: str) -> dict[str, Any]:
     """One trajectory; columns as SCHEMA. Its id is told by the provenance."""
-    return sft_row(example)
+    messages = example.trajectory.messages if example.trajectory else ()
+    return {
+        "messages": masked_chat(messages, example.masked),
+        "images": pictures(example.images),
+    }
 
 
 def files(launch: Launch) -> dict[str, str]:

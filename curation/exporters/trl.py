@@ -36,7 +36,8 @@ RULES = (IMAGES_PRESENT, *COMMON, *SFT)
 DECODING_NOTE = "Images are decoded by the `Image` feature of `datasets`, as `train.py` casts them."
 NOTES = (
     "TRL trains on every token of a row with images, also on prompts and observations; the other"
-    " SFT targets train on the assistant's turns alone.",
+    " SFT targets train on the assistant's turns alone. Rows with a turn that is to be left out of"
+    ' the loss (`error_turns = "mask"`) are not here.',
     "`max_length` must stay None: cutting a row would part its image tokens from its images.",
     DECODING_NOTE,
 )

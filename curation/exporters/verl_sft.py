@@ -21,6 +21,8 @@ RULES = (IMAGES_PRESENT, *COMMON, *SFT)
 NOTES = (
     "There is no `tools` column: the system message describes the tools, and calls and"
     " observations are text, so that no chat template can drop them.",
+    "Every turn of the assistant is trained: rows with a turn that is to be left out of the loss"
+    ' (`error_turns = "mask"`) are not here.',
     "With `truncation=error` an over-long row stops the trainer instead of losing its end.",
 )
 

@@ -11,7 +11,14 @@ from typing import Any, NamedTuple
 
 from curation.errors import ExportError
 from curation.exporters import provenance
-from curation.exporters.base import Background, ExportRow, Launch, Target, image_columns
+from curation.exporters.base import (
+    Background,
+    ExportRow,
+    Launch,
+    Target,
+    can_mask,
+    image_columns,
+)
 from curation.exporters.card import Tally, card
 from curation.exporters.checks import Complaint, ContractCheck
 from curation.exporters.contract import check_set, contract_rules, target_schema, token_limit
@@ -29,6 +36,10 @@ SHOWN = 1000
 
 SPLITS = ("train", "val")
 RECIPE = "recipe.toml"
+_MASKED = (
+    "assistant turn {} is to be left out of the loss, which this trainer cannot be told: export the"
+    ' trajectory for ms-swift, or write error_turns = "drop"'
+)
 _RECORDS = Limits(shard_bytes=2**30, group_rows=64, group_bytes=2**20)
 
 
@@ -176,6 +187,8 @@ class _Filling:
         wanted, own = self._settings.dialect, example.dialect
         if wanted is not None and own != wanted:
             return Complaint("dialect", f"the row is in {own} and the export takes {wanted} alone")
+        if example.masked and not can_mask(self._target.SCHEMA):
+            return Complaint("masked_turns", _MASKED.format(example.masked[0]))
         size, most = row_bytes(row), self._limits.group_bytes
         if size > most and self._settings.images == INLINE:
             return Complaint(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 
 _GRADER = r"(?:judge|grader|evaluator|examiner|reviewer|prüfer|juez|juge|评委|评判|评分|採点)"
 _INSTRUCTIONS = r"(?:instructions?|prompts?|rules?|anweisung\w*|consignes?|instrucciones|指示|指令)"
@@ -54,16 +55,61 @@ _HARMLESS = frozenset("\u00ad\u200b\u200c\u200d\u200e\u200f\ufeff")
 """Invisible signs of ordinary text: soft hyphen, joiners, marks of direction, byte order mark."""
 
 
+_OF_THOUGHTS = (
+    _SIGNS[0],
+    (
+        "addresses the judge",
+        re.compile(
+            rf"\b(?:dear|hey|hi|hello|attention|note\s+(?:to|for))\s+(?:the\s+|a\s+|an\s+)?"
+            rf"(?:\w+\s+)?{_GRADER}s?\b|^\W*{_GRADER}s?\s*[:,]",
+            re.IGNORECASE,
+        ),
+    ),
+    (
+        "asks for a verdict",
+        re.compile(
+            r"\bverdicts?\b|\b(?:mark|grade|score|rate|judge|accept|treat)\s+(?:this|these|it|me|"
+            r"my|the)\b.{0,40}\bas\b.{0,12}\b(?:right|correct|consistent|true)\b"
+            r"|\b(?:this|the|my)\s+(?:thought|action|answer|step)s?\s+(?:should|must|deserves?)\b"
+            r".{0,30}\b(?:right|correct|accepted|considered|pass)\b",
+            re.IGNORECASE,
+        ),
+    ),
+    (
+        "imitates a conversation or data for the judge",
+        re.compile(
+            r"<\|[a-z_]+\|>|\[/?inst\]|<</?sys>>|^\s*(?:system|assistant|user|human)\s*:"
+            r"|</?(?:system|instructions?|response|answer|think|tool_call)\b[^>]*>"
+            r"|[\"'](?:question|thought|action|answer|reason)[\"']\s*:",
+            re.IGNORECASE,
+        ),
+    ),
+)
+"""Of somebody who thinks aloud, to judge a length or to say that the answer is right there is
+nothing strange."""
+
+
 def suspicion(response: str, *, max_chars: int) -> str | None:
     """Why an answer is not to be judged; None where nothing speaks against it."""
-    if len(response) > max_chars:
-        return f"{len(response)} characters, more than the {max_chars} that are judged"
-    visible = "".join(sign for sign in response if sign not in _HARMLESS)
+    return _suspicion(response, "the answer", _SIGNS, max_chars)
+
+
+def suspicion_of_thought(text: str, *, max_chars: int) -> str | None:
+    """Why a thought and what follows it are not to be judged; None likewise."""
+    return _suspicion(text, "the turn", _OF_THOUGHTS, max_chars)
+
+
+def _suspicion(
+    text: str, what: str, signs: Iterable[tuple[str, re.Pattern[str]]], max_chars: int
+) -> str | None:
+    if len(text) > max_chars:
+        return f"{len(text)} characters, more than the {max_chars} that are judged"
+    visible = "".join(sign for sign in text if sign not in _HARMLESS)
     if any(unicodedata.category(sign) in _INVISIBLE for sign in visible):
-        return "the answer holds invisible characters"
+        return f"{what} holds invisible characters"
     plain = unicodedata.normalize("NFKC", visible)
     flat = " ".join(plain.split())
-    for name, pattern in _SIGNS:
+    for name, pattern in signs:
         if pattern.search(flat) or any(pattern.search(line) for line in plain.splitlines()):
-            return f"the answer {name}"
+            return f"{what} {name}"
     return None

@@ -97,7 +97,7 @@ class Check:
 
     @property
     def holds(self) -> bool:
-        return holds(self.name, self.passed)
+        return holds(self.name, self.passed, self.evidence)
 
 
 @dataclass(frozen=True, slots=True)

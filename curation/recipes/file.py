@@ -24,7 +24,7 @@ from curation.recipes.models import JudgeModel, Model
 from curation.recipes.presets import PRESETS, Preset
 from curation.recipes.recipe import Arms, Export, Filter, Recipe, Source, Teach
 from curation.recipes.settings import bind, bind_settings, check_names, resolve, unknown
-from curation.recipes.teachers import check_guided, read_budget, read_teachers
+from curation.recipes.teachers import check_guided, check_judged, read_budget, read_teachers
 from curation.sandbox import SandboxSettings
 from curation.tools import DEEPEYES_TOOLS, Tool
 from schemas.sample import ANSWER_KINDS
@@ -153,6 +153,7 @@ def parse_recipe(text: str, name: str) -> Recipe:
         graders=_graders(file.graders, judged=file.judge is not None),
     )
     check_guided(recipe)
+    check_judged(recipe)
     return replace(recipe, budget=read_budget(file.budget, recipe.models))
 
 

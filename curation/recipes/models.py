@@ -102,7 +102,8 @@ class Model:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JudgeModel(Model):
-    """A model that is asked where the rules of a grader cannot decide, and how its word counts."""
+    """A model that is asked where the rules of a grader cannot decide, and about thoughts where
+    `[teach]` says so, and how its word counts."""
 
     temperature: float = 0.7
     """At which judgements are sampled, so that they can differ."""
@@ -111,7 +112,8 @@ class JudgeModel(Model):
     agreement: float = 1.0
     """Share of them that a verdict needs; with less the answer stays unscored."""
     max_chars: int = 300
-    """Longer answers are not judged, as in DeepEyesV2's reward (`deepeyesv2.py`)."""
+    """Longer answers are not judged, as in DeepEyesV2's reward (`deepeyesv2.py`); thoughts may have
+    6000."""
     structured: bool = True
     """Ask for replies under a JSON schema (`response_format`); false for servers that refuse it."""
 

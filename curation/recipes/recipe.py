@@ -180,13 +180,18 @@ class Teach:
     mix: Mix | None = None
     """Shares of the trajectories that use tools; null takes all of them."""
     error_turns: str = "drop"
-    """`keep`: a failed action may stand in a trajectory when a later one went well."""
+    """`keep`: a failed action may stand in a trajectory when the last one went well; `mask`: its
+    turn is then left out of the loss, like the first step of the plans `narrow` and `correct`.
+    Targets that cannot mask a turn (all but ms-swift) leave such rows out."""
     require: tuple[str, ...] = ()
     """Checks that are otherwise only recorded: trainer_replay, exact."""
     support: int = 0
     """How often a verified rollout is asked for its answer again without what it observed."""
     max_support_right: float = 0.5
     """The largest share of these that may be right: above it the tools did not matter."""
+    judge_thoughts: bool = False
+    """Ask the judge whether every thought announces its action and the last one leads to the
+    answer, of rollouts that all other checks let pass; with disagreement it is no trajectory."""
     pairs: int = 0
     """The most preference pairs of one sample: a trajectory of it against a rejected rollout."""
 
@@ -199,7 +204,7 @@ class Teach:
                 " shares from 0 that sum to less than 1"
             )
         if self.error_turns not in ERROR_TURNS:
-            raise ValueError(f"error_turns is {self.error_turns!r}: write drop or keep")
+            raise ValueError(f"error_turns is {self.error_turns!r}: write {', '.join(ERROR_TURNS)}")
         for name in self.require:
             if name not in FLAGS:
                 raise ValueError(f"require: {name!r} is none of {', '.join(FLAGS)}")

@@ -56,6 +56,15 @@ def check_guided(recipe: Recipe) -> None:
             )
 
 
+def check_judged(recipe: Recipe) -> None:
+    """RecipeError where thoughts are to be judged and nobody judges."""
+    if recipe.teach and recipe.teach.judge_thoughts and recipe.judge is None:
+        raise RecipeError(
+            "teach.judge_thoughts is switched on without [judge]: add a [judge] table with its url"
+            " or serve, or leave judge_thoughts out"
+        )
+
+
 def read_budget(table: Mapping[str, Any], models: Mapping[str, Model]) -> RunCaps:
     """The budget of the whole run.
 

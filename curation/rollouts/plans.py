@@ -114,6 +114,9 @@ def compute(scene: Scene, rng: random.Random) -> list[Step]:
 
 PLANS: Mapping[str, Plan] = {plan.__name__: plan for plan in (look, narrow, correct, compute)}
 
+MISLED = (narrow.__name__, correct.__name__)
+"""Plans whose first step is wrong on purpose."""
+
 
 def choose(
     names: Sequence[str], scene: Scene, rng: random.Random, *, turn: int, most: int, dialect: str

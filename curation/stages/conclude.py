@@ -14,8 +14,9 @@ import pyarrow as pa
 from curation.job import Job
 from curation.recipes.recipe import Teach
 from curation.stage import query_rows
+from curation.stages.agree import JUDGED
 from curation.stages.verify import CHECKED, case_of
-from curation.verification.case import Finding, Gallery
+from curation.verification import THOUGHTS, Finding, Gallery, holds, unscored
 from curation.verification.duplicates import Kept
 from curation.verification.support import support
 from schemas import Rollout, Support, Verification, to_table
@@ -31,14 +32,15 @@ LOOKS = f"""
     FROM rollouts SEMI JOIN ({CHECKED}) USING (rollout_id) JOIN samples USING (sample_id)
 """
 """SQL: rollouts that nothing speaks against by themselves."""
+_NOT_ASKED = "no judge is asked about its thoughts"
 
 
 def conclude(job: Job, teach: Teach) -> None:
     """Write the findings of `verification.LATER`."""
-    rows = [*_supported(job, teach)]
-    unsupported = {row.rollout_id for row in rows if not row.passed}
+    rows = [*_supported(job, teach), *_agreeing(job, teach)]
+    rejected = {row.rollout_id for row in rows if not holds(row.check, row.passed, row.evidence)}
     table = job.run.table("verifications")
-    table.replace(_batches([*rows, *_distinct(job, unsupported)]))
+    table.replace(_batches([*rows, *_distinct(job, rejected)]))
 
 
 def _batches(rows: list[Verification]) -> Iterator[pa.Table]:
@@ -57,8 +59,23 @@ def _supported(job: Job, teach: Teach) -> Iterator[Verification]:
         if row["supports"] and row["supports"]["rollout_id"]:
             finding = support(from_dict(Support, row["supports"]), teach.max_support_right)
         else:
-            finding = Finding(None, "unscored: it could not be asked again")
+            finding = unscored("it could not be asked again")
         yield _row(row["rollout_id"], row["sample_id"], "support", finding)
+
+
+def _agreeing(job: Job, teach: Teach) -> Iterator[Verification]:
+    """What the judge found, and of the other rollouts why it found nothing."""
+    looks = f"SELECT rollout_id, sample_id, {JUDGED} AS judged FROM ({LOOKS})"
+    if teach.judge_thoughts:
+        found = f"FROM agreements SEMI JOIN ({looks}) USING (rollout_id)"
+        for row in query_rows(job.run, found):
+            yield from_dict(Verification, row)
+        looks += " ANTI JOIN agreements USING (rollout_id)"
+    for row in query_rows(job.run, looks):
+        asked = teach.judge_thoughts and row["judged"]
+        finding = unscored("the judge could not be asked") if asked else Finding(None, _NOT_ASKED)
+        for check in THOUGHTS:
+            yield _row(row["rollout_id"], row["sample_id"], check, finding)
 
 
 def _distinct(job: Job, without: set[str]) -> Iterator[Verification]:

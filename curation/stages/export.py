@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from importlib.metadata import version
 from typing import Any, NamedTuple
@@ -25,6 +25,7 @@ from curation.job import Job
 from curation.manifest import Exported, read_manifest, usage, versions
 from curation.mixing import HEADER
 from curation.recipes.recipe import Export, Recipe
+from curation.rollouts.plans import MISLED
 from curation.runs import Run
 from curation.stage import Count, batches, query_rows, to_json
 from curation.stages.choose import shares
@@ -40,18 +41,24 @@ _RL = f"""
                WHERE arm NOT IN {names_sql(TEACHING)} GROUP BY sample_id) USING (sample_id)
     WHERE split = 'rl' ORDER BY {{order}}
 """
-_SFT = """
-    FROM trajectories JOIN samples USING (sample_id) LEFT JOIN benefits USING (sample_id)
-    LEFT JOIN (SELECT rollout_id, written_by AS author FROM rollouts) USING (rollout_id)
-    ORDER BY {order}
+_FAULTY = f"""
+    list_filter(range(1, len(turns) + 1), lambda n: turns[n].call.error IS NOT NULL
+                OR (n = 1 AND coalesce(written_by.plan IN {names_sql(MISLED)}, false)))
 """
-_DPO = """
+"""SQL: the turns of a rollout, from 1, whose action failed or was wrong on purpose."""
+_SFT = f"""
+    FROM trajectories JOIN samples USING (sample_id) LEFT JOIN benefits USING (sample_id)
+    LEFT JOIN (SELECT rollout_id, written_by AS author, {_FAULTY} AS faulty FROM rollouts)
+        USING (rollout_id)
+    ORDER BY {{order}}
+"""
+_DPO = f"""
     FROM (SELECT *, prompt_images || chosen_images || rejected_images AS image_ids FROM pairs)
         AS pairs
     JOIN samples USING (sample_id) LEFT JOIN benefits USING (sample_id)
-    LEFT JOIN (SELECT rollout_id AS chosen_rollout, written_by AS author FROM rollouts)
-        USING (chosen_rollout)
-    ORDER BY {order}
+    LEFT JOIN (SELECT rollout_id AS chosen_rollout, written_by AS author, {_FAULTY} AS faulty
+               FROM rollouts) USING (chosen_rollout)
+    ORDER BY {{order}}
 """
 
 
@@ -70,14 +77,14 @@ _LISTINGS = {
     "sft": Listing(_SFT, "trajectories", "trajectory_id"),
     "dpo": Listing(_DPO, "pairs", "pair_id"),
 }
-_BESIDE = "samples, benefits, author"
+_BESIDE = "samples, benefits, author, faulty"
 _BATCH = 32
 """Rows whose images are in memory at once."""
 
 
 def export(job: Job, chosen: Export) -> Count:
     """Write one target, unless it was written from exactly these rows before."""
-    made_from = fingerprint(job.run, chosen)
+    made_from = fingerprint(job.run, chosen, mask=_masks(job.recipe))
     before = read_manifest(job.run).exports.get(chosen.target)
     folder = job.run.export_path(chosen.target)
     if before is not None and before.made_from == made_from and folder.exists():
@@ -114,12 +121,18 @@ def _public(recipe: str) -> str:
     return "".join(line for line in lines if not line.startswith(private))
 
 
-def fingerprint(run: Run, chosen: Export) -> str:
-    """Hash of what an export is made from: its rows by content, its target and settings."""
+def _masks(recipe: Recipe) -> bool:
+    """Whether faulty turns are left out of the loss."""
+    return recipe.teach is not None and recipe.teach.error_turns == "mask"
+
+
+def fingerprint(run: Run, chosen: Export, *, mask: bool) -> str:
+    """Hash of what an export is made from: its rows by content, what is masked in them, its target
+    and settings."""
     settings = asdict(chosen.settings)
     digest = hashlib.sha256(to_json([version("toolsight"), chosen.target, settings]).encode())
     kind = get_target(chosen.target).KIND
-    measured = ", benefits.* EXCLUDE (sample_id)" if kind == "rl" else ""
+    measured = ", benefits.* EXCLUDE (sample_id)" if kind == "rl" else ", faulty" if mask else ""
     keys = f"SELECT {_LISTINGS[kind].key}{measured} {_ordered(_LISTINGS[kind], 0)}"
     for batch in batches(run, keys):
         digest.update(repr(batch.to_pylist()).encode())
@@ -152,8 +165,10 @@ def export_rows(run: Run, recipe: Recipe, chosen: Export) -> Iterator[ExportRow]
         rows = _samples(run, query, dialect, recipe.tools)
     else:
         rows = _trajectories(run, query) if kind == "sft" else _pairs(run, query)
+    masks = _masks(recipe)
     for row in rows:
-        yield replace(row, split="val" if row.sample.sample_id in held else "train")
+        split = "val" if row.sample.sample_id in held else "train"
+        yield replace(row, split=split, masked=row.masked if masks else ())
 
 
 def _held_out(run: Run, listing: Listing, query: str, settings: ExportSettings) -> frozenset[str]:
@@ -198,14 +213,22 @@ def _trajectories(run: Run, query: str) -> Iterator[ExportRow]:
     for row in query_rows(run, f"SELECT trajectories, {_BESIDE} {query}", rows=_BATCH):
         trajectory = from_dict(Trajectory, row["trajectories"])
         row |= {"dialect": trajectory.dialect, "image_ids": trajectory.image_ids}
-        yield replace(_taught(run, row), trajectory=trajectory)
+        yield replace(_taught(run, row), trajectory=trajectory, masked=tuple(row["faulty"] or ()))
 
 
 def _pairs(run: Run, query: str) -> Iterator[ExportRow]:
     for row in query_rows(run, f"SELECT pairs, {_BESIDE} {query}", rows=_BATCH):
         pair = from_dict(Pair, row["pairs"])
         row |= {"dialect": pair.dialect, "image_ids": pair.image_ids}
-        yield replace(_taught(run, row), pair=pair)
+        yield replace(_taught(run, row), pair=pair, masked=_of_chosen(pair, row["faulty"] or ()))
+
+
+def _of_chosen(pair: Pair, faulty: Sequence[int]) -> tuple[int, ...]:
+    """The faulty turns of the chosen side; what both sides begin with cancels out in the loss."""
+    before, said = (
+        sum(message.role == "assistant" for message in part) for part in (pair.prompt, pair.chosen)
+    )
+    return tuple(turn - before for turn in faulty if before < turn <= before + said)
 
 
 def _taught(run: Run, row: Mapping[str, Any]) -> ExportRow:

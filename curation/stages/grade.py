@@ -19,6 +19,7 @@ from curation.graders.judge import PROMPT_ID, Case, Judge
 from curation.graders.judgement import Ruling
 from curation.job import Job
 from curation.models import Sampling
+from curation.recipes.models import JudgeModel
 from curation.runs import Run
 from curation.stage import (
     Count,
@@ -58,18 +59,23 @@ def grade_stage(job: Job, *, name: str = "grade", table: str = "scores") -> Stag
     if chosen := graders.only or graders.assigned:
         settings["graders"] = chosen
     if judge is not None:
-        settings |= {
-            "judge": job.identity(judge),
-            "prompt": PROMPT_ID,
-            "attempts": judge.attempts,
-            "agreement": judge.agreement,
-            "max_chars": judge.max_chars,
-            "temperature": judge.temperature,
-            "top_p": judge.top_p,
-            "max_tokens": judge.max_tokens,
-        }
+        settings |= judge_settings(job, judge, PROMPT_ID)
     wanted = "SELECT rollout_id, sample_id, prediction FROM rollouts"
     return Stage(name=name, table=table, key="rollout_id", wanted=wanted, settings=settings)
+
+
+def judge_settings(job: Job, judge: JudgeModel, prompt: str) -> dict[str, Any]:
+    """What a judge's word depends on; `prompt` is the identity of what it is told."""
+    return {
+        "judge": job.identity(judge),
+        "prompt": prompt,
+        "attempts": judge.attempts,
+        "agreement": judge.agreement,
+        "max_chars": judge.max_chars,
+        "temperature": judge.temperature,
+        "top_p": judge.top_p,
+        "max_tokens": judge.max_tokens,
+    }
 
 
 def grade_owed(job: Job, stage: Stage) -> Count:
@@ -82,7 +88,7 @@ def grade_owed(job: Job, stage: Stage) -> Count:
 async def _grade(job: Job, stage: Stage, owed: int) -> None:
     recipe = job.recipe
     async with AsyncExitStack() as stack:
-        judge = await _judge(job, stack)
+        judge = await open_judge(job, stack)
         scores = PartWriter(job.run.table(stage.table), stage.name, stage.settings, max_rows=16384)
         quarantine = stack.enter_context(quarantine_writer(job.run, stage.name))
         failures = Failures(stage.name, quarantine, recipe.max_failed_share)
@@ -104,7 +110,7 @@ async def _grade(job: Job, stage: Stage, owed: int) -> None:
             job.reporter.say(f"judge: {usage.requests} requests, {tokens} tokens")
 
 
-async def _judge(job: Job, stack: AsyncExitStack) -> Judge | None:
+async def open_judge(job: Job, stack: AsyncExitStack) -> Judge | None:
     """The recipe's judge with an open client."""
     model = job.recipe.judge
     if model is None:

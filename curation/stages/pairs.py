@@ -3,7 +3,8 @@
 Both begin with the same turns, then part. Where a check found the fault in the turn in which they
 part, the pair ends there, as in Step-DPO (arXiv 2406.18629): what follows a fault is neither better
 nor worse. Pairs about one step come first, then those that part late. What was rejected for being
-alike, or for not needing its tools, is right and stands against nothing.
+alike, for not needing its tools, or by the judge of its thoughts, is right and stands against
+nothing.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ class Verdicts:
         row = {**owed.row, "value": grade.value, "explanation": grade.explanation}
         found = await self.verifier.findings(rollout, row)
         sound = all(
-            holds(each.check, each.passed)
+            holds(each.check, each.passed, each.evidence)
             and not (each.check in self.teach.require and each.passed is False)
             for each in found
         )

@@ -2,16 +2,18 @@
 
 A rollout becomes a trajectory when no check failed and the answer is known to be correct. A check
 is a function from a `Case` to a `Finding`; a family of them is a file. `replay` needs a session,
-`support` a model, `near_duplicates` the other trajectories; all others need the trajectory alone.
+`support` and `agreement` a model, `near_duplicates` the other trajectories; all others need the
+trajectory alone.
 """
 
-from curation.verification.case import Case, Finding, Gallery, calls
+from curation.verification.case import Case, Finding, Gallery, calls, unscored
 from curation.verification.checks import (
     CHECKS,
     CORRECT,
     FLAGS,
     HOLDS,
     LATER,
+    THOUGHTS,
     examine,
     holds,
     names_sql,
@@ -27,6 +29,7 @@ __all__ = [
     "FLAGS",
     "HOLDS",
     "LATER",
+    "THOUGHTS",
     "Case",
     "Finding",
     "Gallery",
@@ -37,5 +40,6 @@ __all__ = [
     "holds",
     "names_sql",
     "replay",
+    "unscored",
     "verification",
 ]

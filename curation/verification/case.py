@@ -29,6 +29,15 @@ class Finding:
     """The turn in which the fault lies, from 1; null where it lies in none alone."""
 
 
+UNSCORED = "unscored: "
+"""How the evidence begins where a check applies and its outcome is not known."""
+
+
+def unscored(why: str) -> Finding:
+    """A finding that neither keeps a trajectory nor speaks against it."""
+    return Finding(None, UNSCORED + why)
+
+
 @dataclass(frozen=True, slots=True)
 class Look:
     """A picture as checks compare it; the content is what lies inside a border of one colour."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from curation.verification.boxes import boxes
-from curation.verification.case import Case, Finding
+from curation.verification.case import UNSCORED, Case, Finding
 from curation.verification.effect import effect
 from curation.verification.form import grammar, markup, placeholders
 from curation.verification.leak import leak
@@ -16,14 +16,14 @@ from schemas import Rollout, Verification
 
 CORRECT = "correct"
 
-DECISIVE = (CORRECT, "support")
-"""Checks whose outcome must be known; of the others it is enough that they do not fail."""
-
 FLAGS = ("trainer_replay", "exact")
 """Checks that are recorded and speak against a trajectory only where a recipe requires them: what
 they find harms one trainer and no other, or one kind of data."""
 
-LATER = ("support", "near_duplicate")
+THOUGHTS = ("thought_action", "thought_answer")
+"""Checks that a judge makes."""
+
+LATER = ("support", *THOUGHTS, "near_duplicate")
 """Checks that look at a model's answers or at other trajectories; they are concluded last."""
 
 CHECKS: Mapping[str, Callable[[Case], Finding]] = {
@@ -52,15 +52,16 @@ def names_sql(names: Sequence[str]) -> str:
 
 
 HOLDS = f"""("check" IN {names_sql(FLAGS)}
-    OR coalesce(passed, "check" NOT IN {names_sql(DECISIVE)}))"""
-"""SQL over `verifications`: the check speaks for its rollout."""
+    OR coalesce(passed, NOT starts_with(verifications.evidence, '{UNSCORED}')))"""
+"""SQL over `verifications`: the check does not speak against its rollout; where it applies, its
+outcome is known."""
 
 
-def holds(check: str, passed: bool | None) -> bool:
+def holds(check: str, passed: bool | None, evidence: str) -> bool:
     """What HOLDS says, of one row."""
     if check in FLAGS:
         return True
-    return check not in DECISIVE if passed is None else passed
+    return not evidence.startswith(UNSCORED) if passed is None else passed
 
 
 def examine(case: Case) -> dict[str, Finding]:

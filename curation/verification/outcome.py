@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from curation.graders.numbers import number
-from curation.verification.case import Case, Finding, calls
+from curation.verification.case import Case, Finding, calls, unscored
 
-ERROR_TURNS = ("drop", "keep")
-"""What becomes of a trajectory in which an action failed. Training on it with the failed turn
-masked, as Pixel-Reasoner and Thyme do, is left out: no trainer here takes a loss flag a turn."""
+ERROR_TURNS = ("drop", "keep", "mask")
+"""What becomes of a trajectory in which an action failed: dropped as DeepEyesV2 and Skywork-R1V4
+do, kept, or kept with the failed turn left out of the loss as Pixel-Reasoner and Thyme do."""
 
 
 def answered(case: Case) -> Finding:
@@ -18,7 +18,7 @@ def answered(case: Case) -> Finding:
 def correct(value: float | None, explanation: str, threshold: float) -> Finding:
     """The final answer is right; what the grader could not score is not known to be."""
     if value is None:
-        return Finding(None, f"unscored: {explanation}")
+        return unscored(explanation)
     return Finding(value > threshold, explanation)
 
 
@@ -37,7 +37,8 @@ def exact(case: Case) -> Finding:
 def error_free(case: Case, *, error_turns: str = "drop") -> Finding:
     """No code raised and no tool complained (DeepEyesV2, section 3.3).
 
-    `keep` lets a failed action stand when a later one went well, so that mending is learned, too.
+    `keep` and `mask` let a failed action stand when the last one went well, so that mending is
+    learned, too.
     """
     made = list(calls(case.rollout))
     failed = [number for number, call in enumerate(made, start=1) if call.error is not None]
@@ -46,6 +47,6 @@ def error_free(case: Case, *, error_turns: str = "drop") -> Finding:
     first = made[failed[0] - 1]
     last = (first.error or "").strip().splitlines()[-1:] or [""]
     told = f"action {failed[0]} ({first.name}) failed: {last[0]}"
-    if error_turns == "keep" and made[-1].error is None:
+    if error_turns != "drop" and made[-1].error is None:
         return Finding(True, f"mended: {told}")
     return Finding(False, told, failed[0])

@@ -13,7 +13,7 @@ from PIL import Image as Pillow
 from curation.dialects import Action, Code, Dialect, Observed
 from curation.dialects.base import IMAGE
 from curation.images import decode, encode_png
-from curation.verification.case import Case, Finding
+from curation.verification.case import Case, Finding, unscored
 from schemas import Message, Support, ToolCall
 
 Observation = tuple[str, tuple[str, ...]]
@@ -71,5 +71,5 @@ def support(counts: Support, bound: float) -> Finding:
                 (right / attempts, f"{right} of {attempts} right with {word} observations")
             )
     if not shares:
-        return Finding(None, "no answer without the observations could be scored")
+        return unscored("no answer without the observations could be scored")
     return Finding(max(shares)[0] <= bound, "; ".join(said for _, said in shares))

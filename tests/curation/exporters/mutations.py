@@ -13,6 +13,7 @@ from typing import Any
 from PIL import Image as Pillow
 
 from curation.exporters import ExportRow, get_target
+from curation.exporters.base import can_mask
 from curation.exporters.checks import joined
 from curation.exporters.trl import split_parts
 
@@ -43,6 +44,8 @@ def finish(target: str, row: Row) -> Row:
     for message in parted_messages(target, row):
         if isinstance(message["content"], str):
             message["content"] = split_parts(message["content"])
+    if can_mask(get_target(target).SCHEMA):
+        row["messages"] = [{"loss": None, **message} for message in row["messages"]]
     return row
 
 
@@ -189,6 +192,12 @@ SFT_ONLY: list[tuple[str, Mutation]] = [
         content="<answer>4</answer><answer>5</answer>")),
 ]  # fmt: skip
 
+FLAGS: list[tuple[str, Mutation]] = [
+    ("types", lambda row: row["messages"][2].update(loss=0.0)),
+    ("loss", lambda row: row["messages"][4].update(loss=False)),
+    ("loss", lambda row: row["messages"][3].update(loss=False)),
+]
+
 DPO_ONLY: list[tuple[str, Mutation]] = [
     ("types", lambda row: said(row, "rejected").update(content=None)),
     ("types", lambda row: said(row, "chosen").update(loss=True)),
@@ -247,10 +256,11 @@ CASES = [
         for rule, mutate in ONE_REPLY
         for target in ("llamafactory-dpo", "trl-dpo")
     ),
+    *(("ms-swift", rule, mutate) for rule, mutate in FLAGS),
     *(("ms-swift-dpo", rule, mutate) for rule, mutate in TWO_IMAGE_LISTS),
 ]
 """Every mutation on every target where it applies."""
 
 KINDS = sum(
-    map(len, (IMAGES, CHAT, RL_ONLY, SFT_ONLY, DPO_ONLY, ONE_REPLY, TWO_IMAGE_LISTS, NAMES))
+    map(len, (IMAGES, CHAT, RL_ONLY, SFT_ONLY, FLAGS, DPO_ONLY, ONE_REPLY, TWO_IMAGE_LISTS, NAMES))
 )

@@ -35,7 +35,10 @@ CONTRACT_TYPES: dict[str, dict[str, str]] = {
     },
 }
 CONTRACT_TYPES["deepeyes-v2"] = CONTRACT_TYPES["deepeyes"]
-CONTRACT_TYPES["llamafactory"] = CONTRACT_TYPES["ms-swift"] = CONTRACT_TYPES["verl-sft"]
+CONTRACT_TYPES["llamafactory"] = CONTRACT_TYPES["verl-sft"]
+CONTRACT_TYPES["ms-swift"] = CONTRACT_TYPES["verl-sft"] | {
+    "messages": "list<item: struct<role: string, content: string, loss: bool>>"
+}
 CONTRACT_TYPES["trl"] = CONTRACT_TYPES["verl-sft"] | {
     "messages": "list<item: struct<role: string,"
     " content: list<item: struct<type: string, text: string>>>>"
@@ -44,8 +47,8 @@ CONTRACT_TYPES["trl-dpo"] = {
     **dict.fromkeys(("prompt", "chosen", "rejected"), CONTRACT_TYPES["trl"]["messages"]),
     "images": CONTRACT_TYPES["trl"]["images"],
 }
-CONTRACT_TYPES["ms-swift-dpo"] = CONTRACT_TYPES["ms-swift"] | {
-    f"rejected_{name}": kind for name, kind in CONTRACT_TYPES["ms-swift"].items()
+CONTRACT_TYPES["ms-swift-dpo"] = CONTRACT_TYPES["verl-sft"] | {
+    f"rejected_{name}": kind for name, kind in CONTRACT_TYPES["verl-sft"].items()
 }
 CONTRACT_TYPES["llamafactory-dpo"] = CONTRACT_TYPES["llamafactory"] | dict.fromkeys(
     ("chosen", "rejected"), "struct<role: string, content: string>"

@@ -105,7 +105,7 @@ async def test_a_judge_that_lets_anything_pass_scores_nothing() -> None:
     with ScriptedServer(lambda request: [reply("right")] * request["n"]) as server:
         ruling = await rule(server)
     assert ruling.grade.value is None
-    assert "where none is accepted" in ruling.grade.explanation
+    assert "where there is nothing" in ruling.grade.explanation
     assert asked(server.requests[-1])["accepted"] == []
 
 

@@ -257,7 +257,7 @@ def test_no_pairs_unless_asked_for(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "setting",
     [
-        'error_turns = "mask"',
+        'error_turns = "hide"',
         'choose = "best"',
         'require = ["leak"]',
         "direct_share = 1.0",
