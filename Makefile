@@ -21,11 +21,11 @@ run: setup ## run both flows on real samples with the embedded model, into runs/
 	@echo runs/demo/report.html
 
 test: setup browser .venv/.torch ## run all tests, the ones with a real vLLM server too
-	.venv/bin/pytest
+	.venv/bin/pytest -n 2
 
 test-trainers: run ## load exports with the trainers' own classes, in environments of their own
 	.venv/bin/python -m tests.trainers.environments
-	.venv/bin/pytest -m trainers tests/trainers
+	.venv/bin/pytest -n 2 --dist load -m trainers tests/trainers
 
 lint: .venv/.stamp ## check style and types
 	.venv/bin/ruff check
@@ -49,6 +49,7 @@ clean: ## remove environments, caches and the demonstration run
 .venv/.stamp: pyproject.toml
 	@echo "installing toolsight[dev] into .venv"
 	@$(PYTHON) -m venv .venv
+	@$(PIP) install -q --upgrade pip  # a recent one installs twice as fast
 	@$(PIP) install -q -e '.[dev]'
 	@touch $@
 

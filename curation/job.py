@@ -21,6 +21,7 @@ from curation.recipes.file import resolved
 from curation.recipes.models import Model, Teacher
 from curation.recipes.recipe import Recipe
 from curation.runs import Run
+from curation.sandbox import CodeSandbox, ForkServer, open_sandbox
 from curation.stage import Stage, count_owed
 from curation.tables import is_full, write_text
 from curation.telemetry import FILE, Recorder
@@ -41,8 +42,11 @@ class Job:
     _servers: dict[tuple[object, ...], ManagedServer] = field(default_factory=dict)
     """By what they serve: policy, teacher and judge may be one model, sampled in three ways."""
     _stack: ExitStack = field(default_factory=ExitStack)
+    _fork_server: ForkServer = field(init=False)
 
     def __post_init__(self) -> None:
+        self._fork_server = ForkServer(self.recipe.sandbox)
+        self._stack.callback(self._fork_server.stop)
         caps = {
             name: model.budget if isinstance(model, Teacher) else None
             for name, model in self.recipe.models.items()
@@ -88,6 +92,10 @@ class Job:
         if model not in self._identities:
             self._identities[model] = check_model(model)
         return self._identities[model]
+
+    def sandbox(self) -> CodeSandbox:
+        """Where code runs, to be entered; a fork server on this machine is started by the first."""
+        return open_sandbox(self.recipe.sandbox, self._fork_server)
 
     def client(self, model: Model) -> ModelClient:
         """A client for a model, to be entered; a server of our own is started by the first.

@@ -15,6 +15,15 @@ from tests.notebooks.world import recipe_text, reply
 from tests.scripted_server import ScriptedServer
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What one worker of `pytest -n 2 --dist loadgroup` runs by itself: a file, whose fixtures are
+    made once, or all tests of the one vLLM server. Those take longest, so they begin."""
+    items.sort(key=lambda item: item.get_closest_marker("serve") is None)
+    for item in items:
+        group = "serve" if item.get_closest_marker("serve") else item.path.stem
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
 @pytest.fixture(scope="session")
 def embedded_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ManagedServer]:
     """The embedded model behind a real vLLM server, started once for all tests marked `serve`.

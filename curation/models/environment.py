@@ -105,7 +105,8 @@ def _last_error(output: str) -> str:
 
 
 def _pip(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    options = ("--disable-pip-version-check", "--no-input", "--progress-bar", "off")
+    # Most of the modules are never imported; Python compiles those that are.
+    options = ("--disable-pip-version-check", "--no-input", "--progress-bar=off", "--no-compile")
     return _run(folder, "-m", "pip", "install", *options, *arguments)
 
 
@@ -170,6 +171,7 @@ def build(folder: Path, device: str) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     _say(f"creating {folder}")
     venv.create(folder, with_pip=True)
+    _pip(folder, "--upgrade", "pip")  # A recent one is twice as fast; the one at hand will do.
     _install_for_cpu(folder) if device == "cpu" else _install_for_cuda(folder)
     _say("checking that vLLM imports")
     check = _run(folder, "-c", (_CHECK_CPU if device == "cpu" else "") + _CHECK)

@@ -10,12 +10,14 @@ from curation.sandbox.backend import (
 from curation.sandbox.limits import Limits
 from curation.sandbox.remote import RemoteSandbox
 from curation.sandbox.sandbox import Sandbox
+from curation.sandbox.server import ForkServer
 from curation.sandbox.session import CellResult, Session
 
 __all__ = [
     "CellResult",
     "CodeSandbox",
     "CodeSession",
+    "ForkServer",
     "Limits",
     "RemoteSandbox",
     "Sandbox",

@@ -11,6 +11,7 @@ from curation.errors import SandboxError
 from curation.sandbox.limits import Limits
 from curation.sandbox.remote import RemoteSandbox
 from curation.sandbox.sandbox import Sandbox
+from curation.sandbox.server import ForkServer
 from curation.sandbox.session import CellResult
 
 BACKENDS = ("bwrap", "remote")
@@ -74,11 +75,14 @@ class SandboxSettings(Limits):
                 raise ValueError("urls: leave the token out and name its variable as token_env")
 
 
-def open_sandbox(settings: SandboxSettings) -> CodeSandbox:
-    """The backend that the settings name, to be entered; raises SandboxError without its token."""
+def open_sandbox(settings: SandboxSettings, server: ForkServer | None = None) -> CodeSandbox:
+    """The backend that the settings name, to be entered; raises SandboxError without its token.
+
+    server: see `Sandbox`
+    """
     if settings.backend == "remote":
         return RemoteSandbox(settings.urls, settings, token=read_token(settings.token_env))
-    return Sandbox(settings)
+    return Sandbox(settings, server=server)
 
 
 def read_token(variable: str | None) -> str | None:

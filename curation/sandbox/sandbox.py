@@ -34,17 +34,24 @@ class Sandbox:
         *,
         sessions: int | None = None,
         cells: int | None = None,
+        server: ForkServer | None = None,
     ) -> None:
-        """`sessions` may be open and `cells` may run at once; the machine decides by default."""
+        """`sessions` may be open and `cells` may run at once; the machine decides by default.
+
+        server: one with the same limits, which takes seconds to start and lives on after this
+            sandbox; by default one that ends with it
+        """
         self.limits = limits or Limits()
         self.probes: dict[str, str] = {}
         """What the self-test at the start found, by property."""
-        self._server = ForkServer(self.limits)
+        self._server = server or ForkServer(self.limits)
+        self._lent = server is not None
         self._places = asyncio.Semaphore(sessions or admission.sessions(self.limits.memory))
         self._cores = asyncio.Semaphore(cells or admission.cells())
         self._open: set[Session] = set()
 
     async def __aenter__(self) -> Sandbox:
+        self._server.attach()
         try:
             self.probes = await probe(self)
         except BaseException:
@@ -80,12 +87,13 @@ class Sandbox:
             return await self._begin(images, seed)
 
     async def close(self) -> None:
-        """Ends every session and the fork server."""
+        """Ends every session, and the fork server unless it was lent."""
         try:
             for session in list(self._open):
                 await session.close()
         finally:
-            await self._server.close()
+            if not self._lent:
+                await self._server.close()
 
     async def _begin(self, images: Sequence[bytes], seed: int) -> Session:
         await self._places.acquire()

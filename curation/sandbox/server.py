@@ -28,19 +28,22 @@ ATTEMPTS = 3
 
 
 class ForkServer:
-    """Makes sessions; the server is started when there is none, and again when it has died."""
+    """Makes sessions; the server is started when there is none, and again when it has died.
+
+    Event loops may use it one after the other: each calls `attach` first.
+    """
 
     def __init__(self, limits: Limits) -> None:
-        names = [field.name for field in dataclasses.fields(Settings)]
-        self._settings: dict[str, object] = {
-            "filter": base64.b64encode(compile_filter()).decode(),
-            "limits": {name: getattr(limits, name) for name in names},
-        }
-        self._lock = asyncio.Lock()
-        self._forks = asyncio.Semaphore(FORKS)
+        self._limits = limits
         self._running: Zygote | None = None
         self.starts = 0
         """How often a server was started: one more than the times that it died."""
+        self.attach()
+
+    def attach(self) -> None:
+        """Serve the event loop that runs now."""
+        self._lock = asyncio.Lock()
+        self._forks = asyncio.Semaphore(FORKS)
 
     @property
     def pid(self) -> int | None:
@@ -65,9 +68,20 @@ class ForkServer:
     async def close(self) -> None:
         """Ends the server, and every session with it."""
         async with self._lock:
-            if self._running is not None:
-                self._running.stop()
-            self._running = None
+            self.stop()
+
+    def stop(self) -> None:
+        """`close` where no event loop uses it any more."""
+        if self._running is not None:
+            self._running.stop()
+        self._running = None
+
+    def _settings(self) -> dict[str, object]:
+        names = [field.name for field in dataclasses.fields(Settings)]
+        return {
+            "filter": base64.b64encode(compile_filter()).decode(),
+            "limits": {name: getattr(self._limits, name) for name in names},
+        }
 
     async def _current(self) -> Zygote:
         async with self._lock:
@@ -75,7 +89,7 @@ class ForkServer:
                 return self._running
             if self._running is not None:
                 self._running.stop()
-            zygote = self._running = Zygote(bubblewrap.command(), self._settings)
+            zygote = self._running = Zygote(bubblewrap.command(), self._settings())
             self.starts += 1
             try:
                 await zygote.ready()

@@ -25,7 +25,7 @@ from curation.rollouts.loop import Roller
 from curation.rollouts.sampler import Sampler
 from curation.rollouts.speakers import Rolls, Speakers
 from curation.runs import Run
-from curation.sandbox import CodeSandbox, open_sandbox
+from curation.sandbox import CodeSandbox
 from curation.stage import (
     Count,
     PartWriter,
@@ -256,7 +256,7 @@ async def _sandbox(job: Job, draft: Draft, stack: AsyncExitStack) -> CodeSandbox
     """Where the arm's actions run; null where none does."""
     if treatment(draft.stage.name, draft.arm).bench is None:
         return None
-    sandbox = await stack.enter_async_context(open_sandbox(job.recipe.sandbox))
+    sandbox = await stack.enter_async_context(job.sandbox())
     job.log.probes.update(sandbox.probes)
     return sandbox
 

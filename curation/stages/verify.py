@@ -11,7 +11,7 @@ from curation.errors import StaleSettingsError
 from curation.job import Job
 from curation.recipes.recipe import Recipe
 from curation.rollouts.actions import Workbench
-from curation.sandbox import CodeSandbox, open_sandbox
+from curation.sandbox import CodeSandbox
 from curation.stage import Count, PartWriter, Stage, count_stage, query_rows
 from curation.stages.count import RIGHT
 from curation.stages.draw import drive
@@ -88,7 +88,7 @@ async def _verify(job: Job, stage: Stage, owed: int) -> None:
         PartWriter(job.run.table(stage.table), stage.name, stage.settings) as writer,
         job.reporter.stage(stage.name, owed, "rollouts") as meter,
     ):
-        async with open_sandbox(job.recipe.sandbox) as sandbox:
+        async with job.sandbox() as sandbox:
             job.log.probes.update(sandbox.probes)
             verifier = Verifier.of(job, sandbox)
 

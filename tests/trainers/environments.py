@@ -1,8 +1,9 @@
 """Builds the environments of the trainers, with the versions that were found to work together.
 
 `python -m tests.trainers.environments` makes `.venv-verl` and `.venv-llamafactory` in the checkout,
-the second with TRL and ms-swift, too. A finished one carries a stamp, so a second call returns at
-once. torch is the CPU build; its torchvision needs the shim that vLLM's environment has.
+the second with TRL and ms-swift, too, both at the same time. A finished one carries a stamp, so a
+second call returns at once. torch is the CPU build; its torchvision needs the shim that vLLM's
+environment has.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import shutil
 import subprocess
 import sys
 import venv
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -67,9 +69,12 @@ def is_ready(name: str) -> bool:
 def build(name: str) -> None:
     """Build one environment from nothing; RuntimeError with pip's output if that fails."""
     shutil.rmtree(folder(name), ignore_errors=True)
+    print(f"trainers' environments: building {folder(name)}", flush=True)
     venv.create(folder(name), with_pip=True)
+    # A recent pip installs twice as fast, and twice again without compiling every module.
+    install = [str(python(name)), "-m", "pip", "install", "-q", "--no-input", "--no-compile"]
+    _run([*install, "--upgrade", "pip"])
     _run([sys.executable, "-I", str(BUILDER), "--torch", str(folder(name))])
-    install = [str(python(name)), "-m", "pip", "install", "-q", "--no-input"]
     _run([*install, *PINS[name]])
     # Without its dependencies: the registry's torchvision asks for a CUDA build of torch.
     _run([*install, "--no-deps", TORCHVISION])
@@ -95,7 +100,5 @@ def _run(command: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    for each in PINS:
-        if not is_ready(each):
-            print(f"trainers' environments: building {folder(each)}", flush=True)
-            build(each)
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(build, [name for name in PINS if not is_ready(name)]))

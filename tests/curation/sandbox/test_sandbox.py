@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from curation.errors import SandboxError
-from curation.sandbox import Limits, Sandbox, bubblewrap
+from curation.sandbox import ForkServer, Limits, Sandbox, bubblewrap
 from curation.sandbox.admission import free_memory, sessions
 from tests.curation.sandbox.conftest import LIMITS
 from tests.curation.sandbox.processes import descendants, fork_server
@@ -165,3 +165,21 @@ def test_places_follow_the_memory() -> None:
     assert sessions(1 << 60) == 1
     assert sessions(1 << 28) > sessions(1 << 30) >= 1
     assert 0 < free_memory() < 1 << 50
+
+
+def test_a_fork_server_that_is_lent_serves_one_event_loop_after_the_other() -> None:
+    server = ForkServer(LIMITS)
+
+    async def use() -> int | None:
+        async with Sandbox(LIMITS, sessions=2, server=server) as sandbox:
+            sessions = await asyncio.gather(sandbox.open(), sandbox.open())
+            results = [
+                await session.run("left = 'left' in globals(); left") for session in sessions
+            ]
+            assert [result.result for result in results] == ["False", "False"]
+            return sandbox.server_pid
+
+    assert asyncio.run(use()) == asyncio.run(use()) is not None
+    assert server.starts == 1
+    server.stop()
+    assert server.pid is None
