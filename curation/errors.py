@@ -5,6 +5,7 @@ ToolsightError
   SourceError         a source that cannot be opened at all (a bad row is quarantined instead)
   RunError            a run folder that cannot be used: locked, foreign, or not adding up
     StaleSettingsError  rows on disk were made by other settings
+    StoreError          an object store that does not answer, or lets nobody in
   ServerError         a model server that does not start or stays unhealthy
   RequestError        one request that failed for good; quarantines its sample
     ContextError        a conversation that the model has no room for
@@ -33,6 +34,10 @@ class RunError(ToolsightError):
 
 class StaleSettingsError(RunError):
     """Rows on disk were made by settings other than the recipe's."""
+
+
+class StoreError(RunError):
+    """An object store cannot be used."""
 
 
 class ServerError(ToolsightError):

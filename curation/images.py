@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -98,6 +99,8 @@ class ImageStore:
     """Files `<first two digits>/<sha256>.<extension>`."""
 
     folder: Path
+    fetch: Callable[[Path], bool] | None = None
+    """Brings a file that is missing here from where the others lie, if it is there."""
 
     def put(self, encoded: bytes, image: Image | None = None) -> str:
         """Store encoded bytes unless they are there; the image's id."""
@@ -115,9 +118,12 @@ class ImageStore:
         Raises:
             RunError: it is not in the store.
         """
-        for extension in dict.fromkeys(EXTENSIONS.values()):
-            path = self._path(image_id, extension)
+        named = [self._path(image_id, each) for each in dict.fromkeys(EXTENSIONS.values())]
+        for path in named:
             if path.exists():
+                return path
+        for path in named:
+            if self.fetch is not None and self.fetch(path):
                 return path
         raise RunError(f"image {image_id} is missing from {self.folder}: restore it from a copy")
 

@@ -104,7 +104,8 @@ class Job:
         """
         client = self._running(model) if model.endpoints else self._own(model)
         name = next(name for name, each in self.recipe.models.items() if each == model)
-        client.permit = self.budget.permit(name, model, client.usage)
+        permit = self.budget.permit(name, model, client.usage)
+        client.permit = self.run.store.guard(permit) if self.run.store else permit
         return client
 
     def _running(self, model: Model) -> ModelClient:

@@ -206,7 +206,7 @@ def export_target(run: Run, target: str, reporter: Reporter) -> str:
     with Job.open(recipe, run, reporter) as job:
         count = export(job, chosen)
         record(job)
-    return f"{sentence(count)}; {run.export_path(target)}"
+    return f"{sentence(count)}; {run.place}/exports/{target}"
 
 
 def grade_again(run: Run, reporter: Reporter, *, only: str | None = None) -> None:
@@ -232,7 +232,7 @@ def finish(job: Job) -> None:
         job.reporter.say(job.log.stopped)
     elif not job.log.made:
         job.reporter.say(
-            f"nothing was owed: {job.run.path} holds everything that the recipe asks for"
+            f"nothing was owed: {job.run.place} holds everything that the recipe asks for"
         )
 
 

@@ -1,7 +1,8 @@
 """A run folder: tables as Parquet parts, images by hash, and one view a table in DuckDB.
 
 The disk is the checkpoint: there is no other state, so a run that was killed at any point is
-continued by opening the same folder again.
+continued by opening the same folder again. A run in an object store is worked on in a local copy
+(`curation.stores`).
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from curation.errors import RunError
 from curation.images import ImageStore
 from curation.rollouts.journal import Journal
 from curation.search import record
+from curation.stores import Store, is_url
 from curation.tables import PARTIAL, Table
 from schemas import (
     Benefit,
@@ -73,10 +75,35 @@ class Run:
     """A run folder; reading needs no lock, writing happens inside `writing()`."""
 
     path: Path
+    store: Store | None = None
+    """Where the run lies, when its folder is only a copy."""
+
+    @classmethod
+    def at(cls, place: str | Path, *, new: bool = False) -> Run:
+        """The run in a folder, or at a URL such as s3://bucket/folder, as it is now.
+
+        Args:
+            new: it may not be there yet, and is about to be written.
+
+        Raises:
+            RunError: nothing is at the URL, or the store does not answer.
+        """
+        if not is_url(str(place)):
+            return cls(Path(place))
+        store = Store(str(place))
+        if not new:
+            store.fetch()
+        return cls(store.folder, store)
+
+    @property
+    def place(self) -> str:
+        """What a person calls it: its folder, or its URL."""
+        return str(self.path) if self.store is None else self.store.url
 
     @property
     def images(self) -> ImageStore:
-        return ImageStore(self.path / "images")
+        fetch = None if self.store is None else self.store.fetch_image
+        return ImageStore(self.path / "images", fetch)
 
     @property
     def recipe_path(self) -> Path:
@@ -110,7 +137,8 @@ class Run:
         """Hold the folder's lock, which the kernel releases when the process ends in any way.
 
         Raises:
-            RunError: another process is writing, another version wrote the folder, or nobody may.
+            RunError: another process is writing, another version wrote the folder, or nobody may;
+                or the store does not take what was written.
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
@@ -124,12 +152,13 @@ class Run:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise RunError(
-                    f"another process is writing to {self.path}: wait for it, or use another"
+                    f"another process is writing to {self.place}: wait for it, or use another"
                     " run folder"
                 ) from None
-            self._check_schemas()  # A folder of another version is left as it is.
-            self._sweep()
-            yield
+            with self.store.session() if self.store else nullcontext():
+                self._check_schemas()  # A folder of another version is left as it is.
+                self._sweep()
+                yield
         finally:
             os.close(handle)
 
@@ -156,7 +185,7 @@ class Run:
             RunError: the folder holds no run, or one that another version wrote.
         """
         if not self.path.is_dir():
-            raise RunError(f"there is no run in {self.path}: `toolsight run` makes one")
+            raise RunError(f"there is no run in {self.place}: `toolsight run` makes one")
         with duckdb.connect(config={"memory_limit": _MEMORY}) as db:
             db.execute(f"SET temp_directory = {_quoted(self.path / '.spill')}")
             for name in RECORDS:

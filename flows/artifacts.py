@@ -32,25 +32,27 @@ def publish(job: Job) -> None:
     create_table_artifact(
         [dict(zip(header, row, strict=True)) for row in rows],
         key=artifact_key("funnel", run),
-        description=f"What became of every row of {run.path}",
+        description=f"What became of every row of {run.place}",
     )
     create_table_artifact(
         cost_rows(read_manifest(run)),
         key=artifact_key("cost", run),
-        description=f"What {run.path} has cost so far, stage by stage, over all its sessions",
+        description=f"What {run.place} has cost so far, stage by stage, over all its sessions",
     )
     create_table_artifact(
         [{"model": name} | asdict(each.total) for name, each in job.budget.accounts.items()],
         key=artifact_key("spent", run),
-        description=f"What each model has cost for {run.path} so far, over all its sessions",
+        description=f"What each model has cost for {run.place} so far, over all its sessions",
     )
     report = run.path / "report.html"
     write_report(run, report)
+    there = f"{run.place}/report.html"
     create_link_artifact(
-        report.resolve().as_uri(),
-        link_text=str(report),
+        there if run.store else report.resolve().as_uri(),
+        link_text=there,
         key=artifact_key("report", run),
-        description=f"On the machine that ran it; `toolsight funnel {run.path}` shows the shards",
+        description=("In the store" if run.store else "On the machine that ran it")
+        + f"; `toolsight funnel {run.place}` shows the shards",
     )
 
 

@@ -22,7 +22,7 @@ def curate_and_synthesize(
 
     Args:
         recipe: path of a recipe file.
-        run: path of the run folder; by default runs/<recipe's name>.
+        run: path or URL of the run folder; by default runs/<recipe's name>.
         gpu_slots: a global concurrency limit; every stage that asks a model takes one of its slots.
     """
     return work(recipe, run, all_steps, gpu_slots=gpu_slots)

@@ -39,8 +39,8 @@ app = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
 def serve(
     recipe: Annotated[Path, typer.Argument(metavar="RECIPE", help="A recipe file (TOML).")],
     run: Annotated[
-        Path | None,
-        typer.Argument(metavar="RUN", help="Run folder; by default runs/<recipe's name>."),
+        str | None,
+        typer.Argument(metavar="RUN", help="Run folder or URL; by default runs/<recipe's name>."),
     ] = None,
     flow: Annotated[
         str, typer.Option(help=f"One of {', '.join(FLOWS)}.")
@@ -57,12 +57,12 @@ def serve(
     with told():
         load_recipe(recipe)
         _check(flow, cron, interval)
-    folder = run_folder(str(recipe), str(run) if run else None).path
+    found = run_folder(str(recipe), run)
     FLOWS[flow].serve(
-        name=folder.name,
+        name=found.path.name,
         cron=cron,
         interval=interval,
-        parameters={"recipe": str(recipe), "run": str(folder), "gpu_slots": gpu_slots},
+        parameters={"recipe": str(recipe), "run": found.place, "gpu_slots": gpu_slots},
         limit=1,
         global_limit=ONE_AT_A_TIME,
         entrypoint_type=EntrypointType.MODULE_PATH,

@@ -79,13 +79,13 @@ def check_slots(limit: str) -> None:
 
 
 def run_folder(recipe: str, run: str | None) -> Run:
-    """The given run folder, or the recipe's own."""
-    return Run(Path(run) if run else Path("runs") / Path(recipe).stem)
+    """The given run folder or URL, or the recipe's own folder."""
+    return Run.at(run or Path("runs") / Path(recipe).stem, new=True)
 
 
 def _run_stages(job: Job, steps: Sequence[Step], gpu_slots: str | None) -> None:
     """Run stages as tasks, one after the other; then the manifest and the artifacts."""
-    about = f"Stages of {job.run.path}"
+    about = f"Stages of {job.run.place}"
     key = artifact_key("stages", job.run)
     progress = typing.cast(UUID, create_progress_artifact(0.0, key=key, description=about))
     for done, step in enumerate(under_cap(job, steps), start=1):

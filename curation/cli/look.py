@@ -26,9 +26,10 @@ def report(
         from curation.report import write_report
         from curation.runs import Run
 
-        path = out or run / "report.html"
-        write_report(Run(run), path, cards=cards)
-        print(path)
+        found = Run.at(run)
+        path = out or found.path / "report.html"
+        write_report(found, path, cards=cards)
+        print(found.store.put_report(path) if found.store and not out else path)
 
 
 def show(
@@ -45,12 +46,12 @@ def show(
         from curation.look.terminal import show as show_in
         from curation.runs import Run
 
-        show_in(Run(run), id, Console(width=max(width(), 80), highlight=False))
+        show_in(Run.at(run), id, Console(width=max(width(), 80), highlight=False))
 
 
 def diff(
-    run_a: Annotated[Path, typer.Argument(metavar="RUN_A", help="A run folder.")],
-    run_b: Annotated[Path, typer.Argument(metavar="RUN_B", help="Another one.")],
+    run_a: Annotated[str, typer.Argument(metavar="RUN_A", help="A run folder or URL.")],
+    run_b: Annotated[str, typer.Argument(metavar="RUN_B", help="Another one.")],
     rows: Annotated[int, typer.Option(min=0, help="Changed samples shown; 0 for all.")] = 20,
 ) -> None:
     """Tell which samples changed verdict from one run to another, and which settings differ."""
@@ -58,9 +59,9 @@ def diff(
         from curation.diff import diff as compare
         from curation.runs import Run
 
-        found = compare(Run(run_a), Run(run_b), rows=rows or None)
+        found = compare(Run.at(run_a), Run.at(run_b), rows=rows or None)
         if found.settings:
-            table([("setting", str(run_a), str(run_b)), *found.settings])
+            table([("setting", run_a, run_b), *found.settings])
             print()
         print(f"{found.changed:,} samples have another verdict, {found.same:,} the same")
         if found.changes:

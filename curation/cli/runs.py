@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from curation.runs import Run
 
 RecipePath = Annotated[Path, typer.Argument(metavar="RECIPE", help="A recipe file (TOML).")]
-RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]
+RunPath = Annotated[
+    str, typer.Argument(metavar="RUN", help="A run folder, or its URL: s3://bucket/folder.")
+]
 
 
 def check(recipe: RecipePath) -> None:
@@ -29,7 +31,8 @@ def check(recipe: RecipePath) -> None:
 def run(
     recipe: RecipePath,
     run: Annotated[
-        Path | None, typer.Option("--run", help="Run folder; by default runs/<recipe's name>.")
+        str | None,
+        typer.Option("--run", help="Run folder or URL; by default runs/<recipe's name>."),
     ] = None,
     retry_quarantined: Annotated[
         bool, typer.Option("--retry-quarantined", help="Try again what failed before.")
@@ -42,7 +45,7 @@ def run(
         from curation.recipes.file import load_recipe
         from curation.runs import Run
 
-        folder = Run(run or Path("runs") / recipe.stem)
+        folder = Run.at(run or Path("runs") / recipe.stem, new=True)
         loaded = load_recipe(recipe)
         with reporting() as reporter:
             run_recipe(loaded, folder, reporter, retry_quarantined=retry_quarantined)
@@ -54,7 +57,7 @@ def funnel(run: RunPath) -> None:
     with told():
         from curation.runs import Run
 
-        _show(Run(run))
+        _show(Run.at(run))
 
 
 def metrics(
@@ -70,7 +73,7 @@ def metrics(
         from curation.tables import write_text
         from curation.telemetry.exposition import exposition
 
-        text = exposition(Run(run))
+        text = exposition(Run.at(run))
         if out is None:
             print(text, end="")
         else:
@@ -85,7 +88,7 @@ def sql(run: RunPath, query: Annotated[str, typer.Argument(metavar="QUERY")]) ->
         from curation.errors import RunError
         from curation.runs import Run
 
-        with Run(run).connect() as db:
+        with Run.at(run).connect() as db:
             try:
                 found = db.sql(query)
             except duckdb.Error as error:
@@ -102,7 +105,7 @@ def why(
         from curation.funnel import tell
         from curation.runs import Run
 
-        for title, rows in tell(Run(run), sample):
+        for title, rows in tell(Run.at(run), sample):
             print(title)
             for row in rows:
                 print("  " + _line(row))
@@ -119,7 +122,7 @@ def rules(
         from curation.compare import compare
         from curation.runs import Run
 
-        table(compare(Run(run), preset or ()).cells())
+        table(compare(Run.at(run), preset or ()).cells())
 
 
 def grade(
@@ -138,7 +141,7 @@ def grade(
         from curation.runs import Run
 
         with reporting() as reporter:
-            grade_again(Run(run), reporter, only=grader)
+            grade_again(Run.at(run), reporter, only=grader)
 
 
 def export(run: RunPath, target: Annotated[str, typer.Argument(metavar="TARGET")]) -> None:
@@ -149,16 +152,18 @@ def export(run: RunPath, target: Annotated[str, typer.Argument(metavar="TARGET")
         from curation.runs import Run
 
         with reporting() as reporter:
-            told_of = export_target(Run(run), target, reporter)
+            told_of = export_target(Run.at(run), target, reporter)
         print(told_of)
 
 
 def _show(run: Run) -> None:
+    from curation.exporters.manifest import MANIFEST, read_manifest
     from curation.funnel import read_funnel
 
     table(read_funnel(run).cells())
-    for path in sorted(run.export_path("").glob("*/*.parquet")):
-        print(path)
+    for export in sorted(path.parent for path in run.path.glob(f"exports/[!.]*/{MANIFEST}")):
+        for shard in read_manifest(export).shards:
+            print(f"{run.place}/exports/{export.name}/{shard.name}")
 
 
 def _line(row: dict[str, Any]) -> str:

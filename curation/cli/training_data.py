@@ -17,8 +17,8 @@ SHOWN_FINDINGS = 100
 
 def check_export(
     folders: Annotated[
-        list[Path],
-        typer.Argument(metavar="DIR...", help="Exports that are trained on together."),
+        list[str],
+        typer.Argument(metavar="DIR...", help="Exports that are trained on together, or URLs."),
     ],
     target: Annotated[
         str | None,
@@ -39,10 +39,12 @@ def check_export(
         from collections import Counter
 
         from curation.exporters import check_exports
+        from curation.stores import fetch_export, is_url
 
         broken: Counter[str] = Counter()
+        local = [fetch_export(each) if is_url(each) else Path(each) for each in folders]
         for finding in check_exports(
-            folders, target, processor=processor, max_prompt_tokens=max_prompt_tokens, cutoff=cutoff
+            local, target, processor=processor, max_prompt_tokens=max_prompt_tokens, cutoff=cutoff
         ):
             broken[finding.rule] += 1
             if broken.total() <= SHOWN_FINDINGS:

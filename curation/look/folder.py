@@ -6,13 +6,14 @@ import os
 from pathlib import Path
 
 from curation.errors import RunError
+from curation.stores import is_url
 
 VARIABLE = "TOOLSIGHT_RUN"
 DEFAULT = "runs/demo"
 
 
-def run_path() -> Path:
-    """The run folder that `TOOLSIGHT_RUN` names; `runs/demo` when it is not set.
+def run_path() -> Path | str:
+    """The run folder or URL that `TOOLSIGHT_RUN` names; `runs/demo` when it is not set.
 
     A relative path is looked for in the working folder and then in each folder above it, so that
     a notebook in `notebooks/` finds what is relative to the repository.
@@ -21,6 +22,8 @@ def run_path() -> Path:
         RunError: there is no such folder.
     """
     wanted, here = os.environ.get(VARIABLE) or DEFAULT, Path.cwd()
+    if is_url(wanted):
+        return wanted
     for folder in (here, *here.parents):
         if (folder / wanted).is_dir():
             return folder / wanted

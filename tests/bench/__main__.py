@@ -21,6 +21,7 @@ from tests.bench import (
     sandbox,
     scale,
     search,
+    stores,
     telemetry,
     verify,
 )
@@ -45,6 +46,7 @@ BENCHES = {
         report,
         chaos,
         telemetry,
+        stores,
     )
 }
 """A benchmark is a module with its options, and a `measure` that takes them."""

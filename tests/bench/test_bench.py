@@ -67,6 +67,13 @@ def test_the_cost_of_telemetry_is_measured_in_a_run(capsys: pytest.CaptureFixtur
     assert share.startswith("telemetry: share of the stage's time: ") and "at most 2 %" in share
 
 
+def test_what_a_store_costs_is_measured(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["stores", "--images", "20", "--kib", "1"])
+    *told, figure = capsys.readouterr().out.splitlines()
+    assert len(told) == 4 and "put_file 200" in told[1]
+    assert figure.startswith("stores: processor time an object: ") and "at most 10 ms" in figure
+
+
 def test_rows_lost_under_chaos_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["chaos", "--kills", "1", "--samples", "4"]) == 0
     told, lost, doubled = capsys.readouterr().out.splitlines()
@@ -152,3 +159,4 @@ def test_the_defaults_are_what_the_bars_are_stated_for() -> None:
     assert parser().parse_args(["busy"]).samples == 2000
     assert parser().parse_args(["chaos"]).kills == 50
     assert parser().parse_args(["telemetry"]).samples == 4000
+    assert parser().parse_args(["stores"]).images == 2000

@@ -27,6 +27,7 @@ from flows.curate import curate
 from flows.curate_and_synthesize import curate_and_synthesize
 from flows.synthesize import synthesize
 from tests.curation.scene import reply, write_recipe
+from tests.curation.stores.scripted_store import ScriptedStore
 from tests.flows.small import write_small
 from tests.scripted_server import Request, ScriptedServer
 
@@ -56,6 +57,21 @@ def artifacts() -> dict[str, Any]:
     with get_client(sync_client=True) as client:
         found = sorted(client.read_artifacts(), key=lambda artifact: artifact.created)
     return {artifact.key: artifact.data for artifact in found}
+
+
+def test_a_flow_works_on_a_run_in_an_object_store(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    with ScriptedStore() as store, ScriptedServer(reply) as server:
+        for name, value in store.environment.items():
+            monkeypatch.setenv(name, value)
+        url = f"s3://{store.new_bucket()}/runs/small"
+        curate(str(write_small(tmp_path, server.url)), url)
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "another machine"))
+        run = Run.at(url)
+        assert run.value("SELECT count(*) FROM verdicts") == 9
+        assert f"({url}/report.html)" in artifacts()[artifact_key("report", run)]
 
 
 def test_curate_then_synthesize_make_rl_and_sft_shards(tmp_path: Path) -> None:
