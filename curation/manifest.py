@@ -7,13 +7,15 @@ import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from curation.runs import Run
-from curation.stage import Count
 from curation.tables import write_text
 from curation.telemetry import FILE, Traffic, read_traffic, total
 from curation.telemetry.journal import ByStage
+
+if TYPE_CHECKING:  # which reads the manifest for what was counted before
+    from curation.stage import Count
 
 _PACKAGES = ("toolsight", "duckdb", "pyarrow", "pillow", "numpy", "math-verify")
 _NOTES = 100
@@ -40,6 +42,8 @@ class StageEntry:
     dropped: int
     quarantined: int
     seconds: float
+    made_from: str = ""
+    """See `curation.stage.made_from`; empty where the stage is no single query."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +104,8 @@ class SessionLog:
         for name, count in self.counts.items():
             past = before[name].seconds if name in before else 0.0
             figures = (count.rows_in, count.kept, count.dropped, count.quarantined)
-            now[name] = StageEntry(*figures, seconds=round(past + self.seconds[name], 3))
+            seconds = round(past + self.seconds[name], 3)
+            now[name] = StageEntry(*figures, seconds, count.made_from)
         return now
 
 

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import hashlib
+import inspect
 import json
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import pyarrow as pa
 
 from curation.errors import RunError
-from curation.runs import Run
+from curation.manifest import read_manifest
+from curation.runs import RECORDS, Run
 from curation.tables import Table
 from schemas import Quarantined
+
+Work = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch | pa.Table]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +61,8 @@ class Count:
     kept: int
     dropped: int = 0
     quarantined: int = 0
+    made_from: str = field(default="", compare=False)
+    """`made_from` of what was counted, by which a later session knows the count again."""
 
     def check(self) -> Self:
         """Nothing disappears.
@@ -90,28 +99,78 @@ def query_rows(run: Run, sql: str, *, rows: int = 1024) -> Iterator[dict[str, An
         yield from batch.to_pylist()
 
 
+def made_from(run: Run, sql: str, by: str = "") -> str:
+    """Hash of a query, of the parts that it reads, and of what else its result depends on: while it
+    is the same, so is the result."""
+    words = set(re.findall(r"\w+", sql))
+    parts = [
+        (part.path.name, *part.written)
+        for name in RECORDS
+        if name in words
+        for part in run.table(name).parts()
+    ]
+    return hashlib.sha256(to_json([sql, by, parts]).encode()).hexdigest()
+
+
+def remake(run: Run, name: str, sql: str, work: Work = iter, *, by: str = "") -> None:
+    """Make a table anew from a query, unless it was made from it and from the same parts.
+
+    work: what becomes of the query's batches; `by` is everything that this depends on
+    """
+    mark = {"made_from": made_from(run, sql, by)}
+    table = run.table(name)
+    if not any(part.settings == mark for part in table.parts()):
+        table.replace(work(batches(run, sql, rows=8192)), mark)
+
+
+def text_of(*functions: Callable[..., Any]) -> str:
+    """The modules that functions stand in, by which a function that was changed is noticed."""
+    files = {inspect.getfile(inspect.unwrap(function)): None for function in functions}
+    return "\n".join(Path(file).read_text(encoding="utf-8") for file in files)
+
+
 def count_owed(run: Run, stage: Stage) -> int:
+    """Rows still to be made; none are, where the stage was counted before."""
+    if _counted(run, stage.name, made_from(run, _counting(stage))):
+        return 0
     return int(run.value(f"SELECT count(*) {stage.owed}"))
 
 
 def count_stage(run: Run, stage: Stage) -> Count:
     """Count a stage's wanted rows against the table, the quarantine and what is settled."""
+    sql = _counting(stage)
+    mark = made_from(run, sql)
+    if known := _counted(run, stage.name, mark):
+        return known
     with run.connect() as db:
-        row = db.execute(f"""
-            WITH counted AS (
-                SELECT {stage.key} IN (SELECT {stage.key} FROM {stage.table}) AS made,
-                       {stage.key} IN (
-                           SELECT key FROM quarantine WHERE stage = '{stage.name}') AS failed,
-                       sample_id IN ({stage.settled}) AS needless
-                FROM ({stage.wanted})
-            )
-            SELECT count(*), count(*) FILTER (made),
-                   count(*) FILTER (needless AND NOT made AND NOT failed),
-                   count(*) FILTER (failed AND NOT made)
-            FROM counted
-        """).fetchone()
+        row = db.execute(sql).fetchone()
     assert row is not None
-    return Count(stage.name, *row).check()
+    return replace(Count(stage.name, *row).check(), made_from=mark)
+
+
+def _counted(run: Run, name: str, mark: str) -> Count | None:
+    """The count of an earlier session that was made from the same."""
+    entry = read_manifest(run).stages.get(name)
+    if entry is None or entry.made_from != mark:
+        return None
+    return Count(name, entry.rows_in, entry.kept, entry.dropped, entry.quarantined, mark)
+
+
+def _counting(stage: Stage) -> str:
+    """SQL: rows in, made, settled without being made, and failed."""
+    return f"""
+        WITH counted AS (
+            SELECT {stage.key} IN (SELECT {stage.key} FROM {stage.table}) AS made,
+                   {stage.key} IN (
+                       SELECT key FROM quarantine WHERE stage = '{stage.name}') AS failed,
+                   sample_id IN ({stage.settled}) AS needless
+            FROM ({stage.wanted})
+        )
+        SELECT count(*), count(*) FILTER (made),
+               count(*) FILTER (needless AND NOT made AND NOT failed),
+               count(*) FILTER (failed AND NOT made)
+        FROM counted
+    """
 
 
 class PartWriter:

@@ -8,6 +8,7 @@ doubles nothing. The settings that shape a part's rows lie in its footer.
 from __future__ import annotations
 
 import errno
+import filecmp
 import json
 import os
 import re
@@ -43,17 +44,34 @@ class Part:
     last: int
     path: Path
 
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What shaped its rows, or what they were made from."""
+        metadata = pq.read_schema(self.path).metadata or {}
+        settings: dict[str, Any] = json.loads(metadata.get(_MARK, b"{}"))
+        return settings
+
+    @property
+    def written(self) -> tuple[int, int]:
+        """Size and time of the file, by which one of the same name is told from it."""
+        stat = self.path.stat()
+        return stat.st_size, stat.st_mtime_ns
+
 
 @contextmanager
 def whole(final: Path) -> Iterator[Path]:
     """A file to write that gets its final name when the block ends, so that no reader ever sees
-    half of it; when the block fails, nothing is left of it."""
+    half of it; when the block fails, nothing is left of it. A file that says the same already is
+    not touched, so that nothing made from it need be made again."""
     partial = final.with_name(final.name + PARTIAL)
     try:
         yield partial
         with partial.open("rb") as file:
             os.fsync(file.fileno())
-        os.replace(partial, final)
+        if final.exists() and filecmp.cmp(partial, final, shallow=False):
+            partial.unlink()
+        else:
+            os.replace(partial, final)
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
@@ -101,9 +119,14 @@ class Table:
         number = max((part.last for part in self.parts(stage)), default=-1) + 1
         self._write(f"{stage}-{number:05d}", [table], settings)
 
-    def replace(self, batches: Iterable[pa.RecordBatch | pa.Table]) -> None:
-        """Make these the table's only rows, all at once: for tables that are recomputed."""
-        self._write(f"{_WHOLE}-00000", batches, {})
+    def replace(
+        self, batches: Iterable[pa.RecordBatch | pa.Table], mark: Mapping[str, Any] | None = None
+    ) -> None:
+        """Make these the table's only rows, all at once: for tables that are recomputed.
+
+        mark: what they were made from
+        """
+        self._write(f"{_WHOLE}-00000", batches, mark or {})
 
     def supersede(
         self,
@@ -164,7 +187,7 @@ class Table:
             f"use another run folder, or delete {self.folder}/{stage}-*.parquet to make them again"
         )
         for part in self.parts(stage):
-            written = _settings(part.path)
+            written = part.settings
             changed = [
                 key for key in {**written, **settings} if written.get(key) != settings.get(key)
             ]
@@ -184,7 +207,7 @@ class Table:
             if len(group) < at_least:
                 continue
             name = f"{stage}-{group[0].first:05d}-{group[-1].last:05d}"
-            self._write(name, _row_groups(group), _settings(group[0].path))
+            self._write(name, _row_groups(group), group[0].settings)
             self.sweep()
 
     def sweep(self) -> None:
@@ -201,12 +224,6 @@ class Table:
         for part in self._files():
             if stage in (None, part.stage):
                 part.path.unlink()
-
-
-def _settings(path: Path) -> dict[str, Any]:
-    metadata = pq.read_schema(path).metadata or {}
-    settings: dict[str, Any] = json.loads(metadata.get(_MARK, b"{}"))
-    return settings
 
 
 def _neighbours(parts: Sequence[Part]) -> Iterator[list[Part]]:

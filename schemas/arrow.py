@@ -53,19 +53,19 @@ def arrow_schema(record: type) -> pa.Schema:
 
 def to_table(record: type, rows: Iterable[typing.Any]) -> pa.Table:
     """Rows of one record as a table of exactly its schema."""
-    return pa.Table.from_pylist([_plain(row) for row in rows], arrow_schema(record))
+    return pa.Table.from_pylist([plain(row) for row in rows], arrow_schema(record))
 
 
-def _plain(value: typing.Any) -> typing.Any:
+def plain(value: typing.Any) -> typing.Any:
     """A record as a dictionary, as deep as it goes.
 
     `dataclasses.asdict` copies every leaf and takes three times as long, which was a third of the
     time of rollouts against a fast server.
     """
     if isinstance(value, tuple):
-        return [_plain(element) for element in value]
+        return [plain(element) for element in value]
     names = _names(value.__class__)
-    return {name: _plain(getattr(value, name)) for name in names} if names else value
+    return {name: plain(getattr(value, name)) for name in names} if names else value
 
 
 @functools.cache

@@ -13,14 +13,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
 
 from curation.tables import whole
 from schemas import Turn
-from schemas.arrow import from_dict
+from schemas.arrow import from_dict, plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +116,7 @@ class Journal:
 
 
 def _line(entry: Entry) -> bytes:
-    return json.dumps(asdict(entry)).encode() + b"\n"
+    return json.dumps(plain(entry)).encode() + b"\n"
 
 
 def _entry(line: bytes) -> Entry | None:

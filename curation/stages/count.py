@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
 import pyarrow as pa
 
 from curation.estimates.benefit import benefit_of
+from curation.estimates.intervals import pass_rate
 from curation.job import Job
 from curation.recipes.presets import Condition
 from curation.recipes.recipe import Recipe
-from curation.stage import Count, batches
+from curation.stage import Count, remake, text_of
 from schemas import Benefit, to_table
 from schemas.rollout import ARMS, TEACHING
 
@@ -36,8 +38,8 @@ _CALLED = "turns[1].call IS NOT NULL"
 
 def benefit(job: Job) -> Count:
     """Count the attempts at every screened sample, and estimate from the counts."""
-    job.run.table("counts").replace(batches(job.run, counts_sql(job.recipe)))
-    job.run.table("benefits").replace(_benefits(job))
+    remake(job.run, "counts", counts_sql(job.recipe))
+    remake(job.run, "benefits", _TALLIED, _benefits, by=text_of(benefit_of, pass_rate))
     kept = job.run.value("SELECT count(*) FROM screens WHERE kept")
     return Count("benefit", kept, job.run.value("SELECT count(*) FROM benefits")).check()
 
@@ -78,15 +80,17 @@ def tallies(counts: str) -> str:
     """SQL: one row a kept sample, with the counts of every arm side by side (`tools_right`, ...);
     0 where an arm was not run."""
     columns = ", ".join(
-        f"coalesce(sum({column}) FILTER (arm = '{arm}'), 0)::BIGINT AS {arm}_{suffix}"
+        f"coalesce({arm}.{column}, 0) AS {arm}_{suffix}"
         for arm in MEASURED
         for suffix, column in _FIGURES.items()
     )
-    return f"""
-        SELECT screens.sample_id, {columns}
-        FROM screens LEFT JOIN {counts} AS counted USING (sample_id)
-        WHERE screens.kept GROUP BY screens.sample_id
-    """
+    # A join an arm: sums of all these columns by sample would not fit into DuckDB's memory.
+    joins = " ".join(
+        f"LEFT JOIN (FROM {counts} WHERE arm = '{arm}') AS {arm}"
+        f" ON {arm}.sample_id = screens.sample_id"
+        for arm in MEASURED
+    )
+    return f"SELECT screens.sample_id, {columns} FROM screens {joins} WHERE screens.kept"
 
 
 def asked(recipe: Recipe, name: str) -> str:
@@ -108,7 +112,15 @@ def holds(conditions: list[Condition]) -> str:
     return " AND ".join(f"({c.reason}) IS NULL" for c in conditions) or "true"
 
 
-def _benefits(job: Job) -> Iterator[pa.Table]:
-    sql = f"SELECT * FROM ({tallies('counts')}) ORDER BY sample_id"
-    for batch in batches(job.run, sql, rows=8192):
-        yield to_table(Benefit, map(benefit_of, batch.to_pylist()))
+_SCORED = [f"{arm}_{part}" for arm in MEASURED for part in ("right", "wrong", "unscored")]
+_TALLIED = f"SELECT sample_id, {', '.join(_SCORED)} FROM ({tallies('counts')}) ORDER BY sample_id"
+
+
+def _benefits(tallied: Iterator[pa.RecordBatch]) -> Iterator[pa.Table]:
+    """Samples with the same counts have the same benefit: few of them differ."""
+    for batch in tallied:
+        counted = np.column_stack([batch.column(name) for name in _SCORED])
+        different, places = np.unique(counted, axis=0, return_inverse=True)
+        rows = (dict(zip(_SCORED, row, strict=True)) for row in different.tolist())
+        made = to_table(Benefit, (benefit_of({"sample_id": "", **row}) for row in rows))
+        yield made.take(places).set_column(0, "sample_id", batch.column("sample_id"))

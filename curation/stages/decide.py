@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from curation.job import Job
 from curation.recipes.presets import Condition, Planned, Preset
-from curation.stage import Count, batches
+from curation.stage import Count, remake
 from curation.stages.count import holds, tallies
 from curation.stages.screen import TEXT_ONLY, count_verdicts
 
@@ -27,7 +27,7 @@ TEXT = "text"
 def decide(job: Job) -> Count:
     """The final verdict on every sample: kept for RL or the cold start, or dropped and by what."""
     sql = verdict_sql(job.recipe.preset, job.recipe.arms.planned())
-    job.run.table("verdicts").replace(batches(job.run, sql))
+    remake(job.run, "verdicts", sql)
     return count_verdicts(job, "decide", "verdicts")
 
 

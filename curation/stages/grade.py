@@ -102,7 +102,7 @@ async def _grade(job: Job, stage: Stage, owed: int) -> None:
             meter.advance(len(answer["rollout_ids"]))
 
         workers = 2 * recipe.judge.max_in_flight if recipe.judge else 1
-        await drive(_answers(job.run, stage), work, workers=workers)
+        await drive(_answers(job.run, stage, owed), work, workers=workers)
         failures.settle()
         if judge:
             usage = judge.client.usage
@@ -127,19 +127,25 @@ async def open_judge(job: Job, stack: AsyncExitStack) -> Judge | None:
     )
 
 
-def _answers(run: Run, stage: Stage) -> Iterator[Answer]:
-    """What is owed, equal predictions at a sample together."""
-    return query_rows(
-        run,
-        f"""
-        SELECT samples.sample_id, source, question, answers, answer_kind, choices,
-               prediction, rollout_ids
-        FROM (
-            SELECT wanted.sample_id, wanted.prediction, list(wanted.rollout_id) AS rollout_ids
-            {stage.owed} GROUP BY wanted.sample_id, wanted.prediction
-        ) JOIN samples USING (sample_id)
-        """,
-    )
+def _answers(run: Run, stage: Stage, owed: int) -> Iterator[Answer]:
+    """What is owed, equal predictions at a sample together.
+
+    DuckDB holds lists in memory, so only about a million rollouts are gathered at a time.
+    """
+    parts = 1 + owed // 2**20
+    for part in range(parts):
+        yield from query_rows(
+            run,
+            f"""
+            SELECT samples.sample_id, source, question, answers, answer_kind, choices,
+                   prediction, rollout_ids
+            FROM (
+                SELECT wanted.sample_id, wanted.prediction, list(wanted.rollout_id) AS rollout_ids
+                {stage.owed} WHERE hash(wanted.sample_id) % {parts} = {part}
+                GROUP BY wanted.sample_id, wanted.prediction
+            ) JOIN samples USING (sample_id)
+            """,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,11 +44,13 @@ class Picture:
 
 def measure(job: Job) -> Count:
     """Measure every sample; one whose image cannot be decoded goes to quarantine."""
+    if not (owed := job.owed(STAGE)):
+        return count_stage(job.run, STAGE)
     look = functools.lru_cache(maxsize=4096)(functools.partial(measure_image, job.run.images))
     with (
         PartWriter(job.run.table(STAGE.table), STAGE.name, {}, max_rows=8192) as measures,
         quarantine_writer(job.run, STAGE.name) as failures,
-        job.reporter.stage(STAGE.name, job.owed(STAGE), "samples") as meter,
+        job.reporter.stage(STAGE.name, owed, "samples") as meter,
         ThreadPoolExecutor() as pool,
     ):
         for batch in batches(job.run, f"SELECT wanted.* {STAGE.owed}"):

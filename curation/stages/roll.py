@@ -40,7 +40,14 @@ from curation.stages.draw import Draw, Failures, Owed, Sink, Values, drive, grad
 from curation.stages.grade import grade
 from curation.stages.reject import Verdicts, drawn_sql
 from curation.stages.verify import Verifier, verify
-from curation.stages.voices import Voice, arm_of, attempts_sql, voices_of
+from curation.stages.voices import (
+    Voice,
+    arm_of,
+    attempts_sql,
+    rollout_sql,
+    speaker_sql,
+    voices_of,
+)
 from curation.tables import write_text
 from curation.tools import toolbox
 from schemas import Box, Quarantined, Rollout
@@ -264,15 +271,17 @@ async def _sandbox(job: Job, draft: Draft, stack: AsyncExitStack) -> CodeSandbox
 def _owed(job: Job, draft: Draft) -> Iterator[Owed]:
     """What is owed, sample by sample; samples that share an image follow each other."""
     run, shown = job.run, draft.voices[0].sampler.treatment.images
+    # Only numbers are gathered, as lists are held in memory: of a million samples, those of the
+    # ids would not fit.
     rows = query_rows(
         run,
         f"""
-        SELECT samples.*, attempts, rollout_ids, speakers,
+        SELECT samples.*, attempts,
+               list_transform(attempts, lambda attempt: {rollout_sql(draft.voices)}) AS rollout_ids,
+               list_transform(attempts, lambda attempt: {speaker_sql(draft.voices)}) AS speakers,
                coalesce(drawn_right, 0) AS correct, coalesce(drawn_wrong, 0) AS wrong
         FROM (
-            SELECT wanted.sample_id, list(wanted.attempt ORDER BY wanted.attempt) AS attempts,
-                   list(wanted.rollout_id ORDER BY wanted.attempt) AS rollout_ids,
-                   list(wanted.speaker ORDER BY wanted.attempt) AS speakers
+            SELECT wanted.sample_id, list_sort(list(wanted.attempt)) AS attempts
             {draft.stage.owed} GROUP BY wanted.sample_id
         ) JOIN samples USING (sample_id)
         LEFT JOIN ({_drawn(job.recipe, draft.stage.name, draft.arm.n)}) AS drawn USING (sample_id)

@@ -7,13 +7,14 @@ run: another filter costs seconds and no rollout.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 import pyarrow as pa
 
 from curation.job import Job
-from curation.recipes.recipe import Filter
-from curation.stage import Count, batches
-from schemas import Verdict, to_table
+from curation.recipes.recipe import Filter, Recipe
+from curation.stage import Count, remake, text_of, to_json
+from schemas import Verdict, arrow_schema
 
 DUPLICATE = "duplicate"
 QUARANTINED = "quarantined"
@@ -45,7 +46,7 @@ _SCREENED = """
 
 def find_duplicates(job: Job) -> Count:
     """Samples whose images and question, but for case and punctuation, came before."""
-    job.run.table("duplicates").replace(batches(job.run, _DUPLICATES))
+    remake(job.run, "duplicates", _DUPLICATES)
     total = job.run.value("SELECT count(*) FROM samples")
     repeated = job.run.value("SELECT count(*) FROM duplicates")
     return Count("duplicates", total, total - repeated, dropped=repeated)
@@ -53,7 +54,11 @@ def find_duplicates(job: Job) -> Count:
 
 def screen(job: Job) -> Count:
     """Apply every filter to every sample and write the verdicts with all their reasons."""
-    job.run.table("screens").replace(_verdicts(job))
+    recipe = job.recipe
+    rules = [(rule.name, rule.use, rule.keep.settings) for rule in recipe.filters]
+    code = text_of(failures, *(rule.keep.function for rule in recipe.filters))
+    by = to_json([recipe.drop_duplicates, rules, code])
+    remake(job.run, "screens", _SCREENED, partial(_verdicts, recipe), by=by)
     return count_verdicts(job, "screen", "screens")
 
 
@@ -71,15 +76,17 @@ def count_verdicts(job: Job, stage: str, table: str) -> Count:
     return Count(stage, *row).check()
 
 
-def _verdicts(job: Job) -> Iterator[pa.Table]:
-    for batch in batches(job.run, _SCREENED, rows=8192):
-        failed = failures(batch, job.recipe.filters, drop_duplicates=job.recipe.drop_duplicates)
-        ids = batch.column("sample_id").to_pylist()
-        yield to_table(Verdict, map(_verdict, ids, failed))
-
-
-def _verdict(sample_id: str, failed: list[str]) -> Verdict:
-    return Verdict(sample_id, not failed, failed[0] if failed else None, tuple(failed), None)
+def _verdicts(recipe: Recipe, screened: Iterator[pa.RecordBatch]) -> Iterator[pa.Table]:
+    for batch in screened:
+        failed = failures(batch, recipe.filters, drop_duplicates=recipe.drop_duplicates)
+        columns = {
+            "sample_id": batch.column("sample_id"),
+            "kept": [not reasons for reasons in failed],
+            "dropped_by": [reasons[0] if reasons else None for reasons in failed],
+            "failed": failed,
+            "split": pa.nulls(batch.num_rows, pa.string()),
+        }
+        yield pa.table(columns, arrow_schema(Verdict))
 
 
 def failures(

@@ -84,31 +84,37 @@ def arm_of(recipe: Recipe, name: str) -> Arm:
 
 
 def attempts_sql(voices: Sequence[Voice], samples: str, n: int) -> str:
-    """SQL: n attempts at every sample, each with its speaker and its rollout id.
+    """SQL: n attempts at every sample, each with its rollout id.
 
     A hash of sample and attempt draws the speaker, so that another run asks the same one; when
     shares change, only as many attempts as must change hands do. Each id holds the settings of who
     made it: what a teacher has written stays, whoever would be asked today.
     """
-    arm = voices[0].sampler.arm
     return f"""
-        SELECT sample_id, attempt, {_case(voices, [voice.name for voice in voices])} AS speaker,
-               sha256(concat_ws('/', sample_id, '{arm}',
-                                {_case(voices, [voice.sampler.mark for voice in voices])},
-                                attempt)) AS rollout_id
-        FROM (
-            SELECT sample_id, attempt,
-                   ('0x' || sha256(concat_ws('/', 'speaker', sample_id, attempt))[:8])::UBIGINT
-                       / 4294967296.0 AS draw
-            FROM ({samples}) CROSS JOIN range({n}) AS attempts(attempt)
-        )
+        SELECT sample_id, attempt, {rollout_sql(voices)} AS rollout_id
+        FROM ({samples}) CROSS JOIN range({n}) AS attempts(attempt)
     """
 
 
+def rollout_sql(voices: Sequence[Voice]) -> str:
+    """SQL over `sample_id` and `attempt`: the rollout id."""
+    arm, marks = voices[0].sampler.arm, [voice.sampler.mark for voice in voices]
+    return f"sha256(concat_ws('/', sample_id, '{arm}', {_case(voices, marks)}, attempt))"
+
+
+def speaker_sql(voices: Sequence[Voice]) -> str:
+    """SQL over `sample_id` and `attempt`: who makes it."""
+    return _case(voices, [voice.name for voice in voices])
+
+
+_DRAW = """('0x' || sha256(concat_ws('/', 'speaker', sample_id, attempt))[:8])::UBIGINT
+           / 4294967296.0"""
+
+
 def _case(voices: Sequence[Voice], values: Sequence[str]) -> str:
-    """SQL: each voice's value over its share of `draw`."""
+    """SQL: each voice's value over its share of what is drawn."""
     *some, last = values
     bounds = accumulate(voice.share for voice in voices)
     cases = zip(bounds, some, strict=False)  # the last voice has the rest
-    whens = [f"WHEN draw < {bound!r} THEN '{value}'" for bound, value in cases]
+    whens = [f"WHEN {_DRAW} < {bound!r} THEN '{value}'" for bound, value in cases]
     return f"CASE {' '.join(whens)} ELSE '{last}' END" if whens else f"'{last}'"

@@ -1,4 +1,5 @@
-"""Memory and time of whole runs against a scripted server, and how time grows with samples."""
+"""Memory and time of whole runs against a scripted server, how time grows with samples, and what
+the largest run takes to be counted and to be started again."""
 
 from __future__ import annotations
 
@@ -20,10 +21,15 @@ from tests.bench import world
 from tests.bench.figure import Figure
 
 MOST_GIB = 2.0
-MOST_GROWTH = 1.25
-"""Time a sample of the largest run over that of the smallest."""
+MOST_GROWTH = 1.1
+"""Time a sample of the largest run over that of the smallest: ten times the samples may take eleven
+times as long."""
+MOST_FUNNEL_SECONDS = 1.0
+MOST_AGAIN_SECONDS = 10.0
+"""For a run of which everything is done, from the command line to its end."""
 
 _ROOT = Path(__file__).parents[2]
+_FUNNEL = "SELECT dropped_by, count(*) FROM verdicts GROUP BY 1"
 _RECIPE = """
 [[sources]]
 use = "tests.bench.world:sums"
@@ -63,12 +69,18 @@ class Outcome:
     """Peak resident memory of the pipeline's process."""
     stages: dict[str, float]
     """Seconds by stage."""
+    funnel: float
+    """Seconds to open the run and count why samples were dropped."""
+    again: float
+    """Seconds to start again when everything is done."""
+    again_cpu: float
 
     def __str__(self) -> str:
         stages = ", ".join(f"{name} {seconds:.1f}" for name, seconds in self.stages.items())
         return (
             f"scale: {self.samples:,} samples in {self.seconds:.1f} s"
-            f" ({self.cpu_seconds:.1f} s of CPU) with {self.gib:.2f} GiB (seconds: {stages})"
+            f" ({self.cpu_seconds:.1f} s of CPU) with {self.gib:.2f} GiB (seconds: {stages});"
+            f" funnel {self.funnel:.2f} s, again {self.again:.1f} s ({self.again_cpu:.1f} s of CPU)"
         )
 
 
@@ -78,8 +90,8 @@ def options(command: argparse.ArgumentParser) -> None:
         "--samples",
         type=int,
         nargs="+",
-        default=[10_000, 100_000],
-        help="sizes of the runs, growing; the first is compared with the last (10000 100000)",
+        default=[100_000, 1_000_000],
+        help="sizes of the runs, growing; the first is compared with the last (100000 1000000)",
     )
     command.add_argument(
         "--keep", type=Path, help="an empty folder for the runs, which then stay there"
@@ -95,6 +107,8 @@ def measure(*, samples: Sequence[int], keep: Path | None) -> Iterator[Figure]:
         print(outcomes[-1], flush=True)
     first, last = outcomes[0], outcomes[-1]
     yield Figure(f"scale: peak memory of {last.samples:,} samples", last.gib, MOST_GIB, True, "GiB")
+    yield Figure("scale: the funnel", last.funnel, MOST_FUNNEL_SECONDS, ceiling=True, unit="s")
+    yield Figure("scale: starting again", last.again, MOST_AGAIN_SECONDS, ceiling=True, unit="s")
     if last.samples > first.samples:
         growth = (last.seconds / last.samples) / (first.seconds / first.samples)
         name = f"scale: time a sample, {last.samples:,} over {first.samples:,} samples"
@@ -106,17 +120,29 @@ def _folder(keep: Path | None) -> AbstractContextManager[str]:
 
 
 def run(folder: Path, url: str, samples: int) -> Outcome:
-    """One run through the command line, in a process of its own."""
+    """One run through the command line, in a process of its own; its funnel; and the same run once
+    more, which finds nothing to do."""
     folder.mkdir(parents=True, exist_ok=True)
     recipe, work = folder / f"sums-{samples}.toml", folder / f"run-{samples}"
     recipe.write_text(_RECIPE.format(samples=samples, url=url))
     log = folder / f"run-{samples}.log"
-    started = time.monotonic()
-    usage = run_command(["run", str(recipe), "--run", str(work)], log)
-    seconds = time.monotonic() - started
-    gib = usage.ru_maxrss / 2**20  # Linux counts KiB.
+    words = ["run", str(recipe), "--run", str(work)]
+    seconds, cpu, gib = timed(words, log)
     stages = {name: entry.seconds for name, entry in read_manifest(Run(work)).stages.items()}
-    return Outcome(samples, seconds, usage.ru_utime + usage.ru_stime, gib, stages)
+    started = time.monotonic()
+    with Run(work).connect() as db:
+        db.execute(_FUNNEL).fetchall()
+    funnel = time.monotonic() - started
+    again, again_cpu, again_gib = timed(words, log)
+    return Outcome(samples, seconds, cpu, max(gib, again_gib), stages, funnel, again, again_cpu)
+
+
+def timed(words: Sequence[str], log: Path) -> tuple[float, float, float]:
+    """Seconds, seconds of CPU and GiB that a command of `toolsight` takes."""
+    started = time.monotonic()
+    usage = run_command(words, log)
+    seconds = time.monotonic() - started
+    return seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 2**20  # Linux counts KiB.
 
 
 def run_command(words: Sequence[str], log: Path) -> resource.struct_rusage:

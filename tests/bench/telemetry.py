@@ -104,14 +104,14 @@ def _timed_flight(spent: defaultdict[str, float]) -> Callable[..., Any]:
 
     @contextmanager
     def timed(usage: Usage) -> Iterator[None]:
-        with ExitStack() as stack:
+        context = flight(usage)
+        with _clocked("Usage.flight", spent):
+            context.__enter__()
+        try:
+            yield
+        finally:
             with _clocked("Usage.flight", spent):
-                stack.enter_context(flight(usage))
-            try:
-                yield
-            finally:
-                with _clocked("Usage.flight", spent):
-                    stack.close()
+                context.__exit__(None, None, None)
 
     return timed
 

@@ -29,9 +29,11 @@ def test_a_small_run_is_measured_and_growth_compares_the_sizes(
 ) -> None:
     monkeypatch.setattr(scale, "MOST_GIB", 0.01)
     assert main(["scale", "--samples", "60", "--keep", str(tmp_path)]) == 1
-    outcome, figure = capsys.readouterr().out.splitlines()
+    outcome, memory, funnel, again = capsys.readouterr().out.splitlines()
     assert outcome.startswith("scale: 60 samples in ")
-    assert "(bar: at most 0.01 GiB) MISSED" in figure
+    assert "(bar: at most 0.01 GiB) MISSED" in memory
+    assert funnel.startswith("scale: the funnel: ") and "(bar: at most 1 s)" in funnel
+    assert again.startswith("scale: starting again: ") and "(bar: at most 10 s)" in again
     assert (tmp_path / "run-60/exports/verl/train-00000.parquet").exists()
 
 
@@ -152,7 +154,7 @@ def test_the_defaults_are_what_the_bars_are_stated_for() -> None:
     assert parser().parse_args(["client"]).requests == 500
     assert parser().parse_args(["sandbox"]).row == 1000
     assert parser().parse_args(["export"]).gib == 2.0
-    assert parser().parse_args(["scale"]).samples == [10_000, 100_000]
+    assert parser().parse_args(["scale"]).samples == [100_000, 1_000_000]
     assert parser().parse_args(["verify"]).trajectories == 128
     assert parser().parse_args(["estimates"]).samples == 10_000
     assert parser().parse_args(["search"]).documents == 100_000

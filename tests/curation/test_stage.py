@@ -1,11 +1,13 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from curation.errors import RunError
+from curation.manifest import Manifest, StageEntry, write_manifest
 from curation.runs import Run
 from curation.stage import (
     Count,
@@ -16,6 +18,7 @@ from curation.stage import (
     failed_row,
     quarantine_writer,
     query_rows,
+    remake,
 )
 from schemas import Duplicate
 
@@ -89,3 +92,38 @@ def test_what_is_told_to_be_written_is_on_disk_and_told_once(tmp_path: Path) -> 
         assert told == ["s0", "s1"]
         writer.add([Duplicate("s2", "s")])
     assert told == ["s0", "s1", "s2"]
+
+
+def test_a_stage_that_was_counted_is_counted_again_only_when_its_rows_change(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Run(tmp_path)
+    write(run, "s0", "s1", "s2", "s3", "s4")
+    count = count_stage(run, STAGE)
+    entry = StageEntry(5, 5, 0, 0, seconds=1.0, made_from=count.made_from)
+    write_manifest(run, Manifest(stages={STAGE.name: entry}))
+    with monkeypatch.context() as patched:
+        patched.setattr(Run, "connect", None)
+        assert count_stage(run, STAGE) == count and count_owed(run, STAGE) == 0
+    run.table(STAGE.table).clear()
+    assert count_owed(run, STAGE) == 5
+
+
+def test_a_table_is_made_again_only_from_other_rows_or_by_other_rules(tmp_path: Path) -> None:
+    sql = """SELECT sample_id, true AS kept, NULL::VARCHAR AS dropped_by, []::VARCHAR[] AS failed,
+                    NULL::VARCHAR AS split FROM duplicates"""
+    run = Run(tmp_path)
+    made: list[int] = []
+
+    def work(rows: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        made.append(1)
+        yield from rows
+
+    write(run, "s0")
+    for by in ("rule", "rule", "other rule"):
+        remake(run, "screens", sql, work, by=by)
+    assert len(made) == 2
+    write(run, "s1")
+    remake(run, "screens", sql, work, by="other rule")
+    assert len(made) == 3
+    assert run.value("SELECT count(*) FROM screens") == 2

@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from curation.errors import StaleSettingsError
-from curation.tables import Table
+from curation.tables import Table, write_text
 from schemas import Duplicate
 
 
@@ -95,3 +95,13 @@ def test_other_settings_are_refused_and_both_are_named(table: Table) -> None:
     with pytest.raises(StaleSettingsError, match=r"temperature was 1\.0 and is now 0\.5") as told:
         table.check_settings("direct", {"temperature": 0.5, "model": "a"})
     assert "'direct'" in str(told.value) and "model" not in str(told.value).partition("(")[2]
+
+
+def test_a_file_that_says_the_same_is_not_touched(tmp_path: Path) -> None:
+    path = tmp_path / "text"
+    write_text(path, "one")
+    before = path.stat()
+    write_text(path, "one")
+    assert path.stat().st_mtime_ns == before.st_mtime_ns and path.stat().st_ino == before.st_ino
+    write_text(path, "two")
+    assert path.read_text() == "two" and list(tmp_path.iterdir()) == [path]
