@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import yaml
@@ -12,11 +13,19 @@ from llamafactory.model import load_tokenizer
 from model import arguments, forward, tell
 
 
-def load_rows(stage: str, sides: Sequence[str], collator: Callable[..., Any]) -> None:
-    """Take every row through `get_dataset` as `stage` has it, and two through a forward pass.
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """An export's rows as the trainer has tokenized them, and what it did that with."""
 
-    `sides` are the prefixes of a row's conversations; each must be whole and have a label.
-    """
+    rows: list[dict[str, Any]]
+    template: Any
+    parts: dict[str, Any]
+    """Tokenizer and processor, by the names of the trainer's parameters."""
+    cutoff: int
+
+
+def loaded(stage: str) -> Loaded:
+    """Every row through `get_dataset` as `stage` has it."""
     folder, checkpoint, _ = arguments()
     config = yaml.safe_load((folder / "train.yaml").read_text())
     config |= {
@@ -33,8 +42,18 @@ def load_rows(stage: str, sides: Sequence[str], collator: Callable[..., Any]) ->
     template = get_template_and_fix_tokenizer(parts["tokenizer"], data_args)
     data = get_dataset(template, model_args, data_args, training_args, stage=stage, **parts)
     rows = [data["train_dataset"][number] for number in range(len(data["train_dataset"]))]
+    return Loaded(rows, template, parts, data_args.cutoff_len)
+
+
+def load_rows(stage: str, sides: Sequence[str], collator: Callable[..., Any]) -> None:
+    """Take every row through `get_dataset`, and two through a forward pass.
+
+    `sides` are the prefixes of a row's conversations; each must be whole and have a label.
+    """
+    made = loaded(stage)
     for side in sides:
-        assert all(any(label >= 0 for label in row[f"{side}labels"]) for row in rows)
-        assert all(len(row[f"{side}input_ids"]) < data_args.cutoff_len for row in rows)
-    collate = collator(template=template, label_pad_token_id=-100, **parts)
-    tell(len(rows), forward(checkpoint, dict(collate(rows[:2]))))
+        assert all(any(label >= 0 for label in row[f"{side}labels"]) for row in made.rows)
+        assert all(len(row[f"{side}input_ids"]) < made.cutoff for row in made.rows)
+    collate = collator(template=made.template, label_pad_token_id=-100, **made.parts)
+    _, checkpoint, _ = arguments()
+    tell(len(made.rows), forward(checkpoint, dict(collate(made.rows[:2]))))

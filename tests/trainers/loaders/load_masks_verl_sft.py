@@ -4,26 +4,12 @@ from __future__ import annotations
 
 import json
 
-from model import arguments
-from omegaconf import OmegaConf
 from turns import shares
-from verl.utils import hf_processor, hf_tokenizer
-from verl.utils.dataset.multiturn_sft_dataset import MultiTurnSFTDataset
+from verl_sft_rows import rows
 
-folder, checkpoint, shards = arguments()
-config = OmegaConf.create(
-    {
-        "max_length": 20480,
-        "truncation": "error",
-        "pad_mode": "no_padding",
-        "messages_key": "messages",
-    }
-)
-tokenizer = hf_tokenizer(checkpoint)
-rows = MultiTurnSFTDataset(shards, tokenizer, config, hf_processor(checkpoint))
+items, tokenizer = rows()
 told = []
-for number in range(len(rows)):
-    row = rows[number]
-    trained = [bool(flag) for flag in row["loss_mask"].tolist()]
-    told.append(shares(tokenizer, row["input_ids"].tolist(), trained))
+for item in items:
+    trained = [bool(flag) for flag in item["loss_mask"].tolist()]
+    told.append(shares(tokenizer, item["input_ids"].tolist(), trained))
 print(json.dumps({"turns": told}))
