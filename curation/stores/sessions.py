@@ -19,13 +19,15 @@ import os
 import socket
 import uuid
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from curation.errors import RunError
 from curation.stores.bucket import Bucket
 
 CLAIMS, SESSIONS = "claims", "sessions"
+_TRIES = 5
 
 
 class Piece(NamedTuple):
@@ -55,10 +57,19 @@ def newest(bucket: Bucket) -> Index | None:
     found = _sessions(bucket)
     if not found:
         return None
-    told = json.loads(bucket.get(_index_key(max(found))))
+    told = _told(bucket, _index_key(max(found)))
     files = {path: tuple(Piece(*each) for each in told["files"][path]) for path in told["files"]}
     _refuse_outside(bucket, [*files, *told["exports"]])
     return Index(told["session"], files, told["exports"])
+
+
+def _told(bucket: Bucket, key: str) -> Any:
+    """An index, read again where its end is missing: a session has put a longer one since the
+    store was asked how long it is."""
+    for _ in range(_TRIES):
+        with suppress(json.JSONDecodeError):
+            return json.loads(bucket.get(key))
+    raise RunError(f"{bucket.url}/{key} is no index of a run: restore it, or delete the run")
 
 
 def _refuse_outside(bucket: Bucket, paths: Collection[str]) -> None:

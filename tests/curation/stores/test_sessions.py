@@ -103,3 +103,17 @@ def test_a_store_that_names_files_outside_of_a_run_is_refused(url: str, tmp_path
     Index("000001-foreign", {"../.bashrc": (Piece("key", 1),)}).put(bucket)
     with pytest.raises(RunError, match=r"names a file '../.bashrc', which no run has"):
         fetch(bucket, tmp_path)
+
+
+def test_an_index_that_is_put_anew_while_it_is_read_is_read_again(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bucket, whole = Bucket.at(url), Bucket.get
+    Index("000001-a", {"recipe.toml": (Piece("recipe.toml", 1),)}).put(bucket)
+    lengths = [20, None]
+    monkeypatch.setattr(Bucket, "get", lambda self, key: whole(self, key)[: lengths.pop(0)])
+    found = newest(bucket)
+    assert found is not None and found.files == {"recipe.toml": (Piece("recipe.toml", 1),)}
+    lengths += [20] * 5
+    with pytest.raises(RunError, match="is no index of a run"):
+        newest(bucket)
