@@ -32,6 +32,9 @@ from curation.estimates.rules import Rule, Tally
 from curation.recipes.presets import Toolsight
 from curation.sources import RawSample
 from curation.stages.count import holds
+from curation.stages.ingest import ingest
+from curation.stages.measure import measure
+from curation.stages.screen import find_duplicates, screen
 from schemas import Benefit, Box, to_table
 from tests.curation.counted import tallies_row
 from tests.scripted_server import Request, Text, text_of
@@ -183,6 +186,10 @@ def request(sample: int, *, n: int, seed: int, stop: Sequence[str] = ()) -> dict
     """A bare chat request about a sample, as tests of the policy itself send it."""
     messages = [{"role": "user", "content": question(sample)}]
     return {"model": "scripted", "messages": messages, "n": n, "seed": seed, "stop": list(stop)}
+
+
+BEFORE_REQUESTS = (ingest, measure, find_duplicates, screen)
+"""The stages of a run before the first that asks a model, in their order."""
 
 
 def recipe_head(url: str, *, samples: int, in_flight: int) -> str:

@@ -14,13 +14,17 @@ from curation.job import Job
 from curation.recipes.file import parse_recipe
 from curation.runs import Run
 from curation.stage import query_rows
-from curation.stages.ingest import ingest
-from curation.stages.measure import measure as measure_samples
 from curation.stages.roll import roll
-from curation.stages.screen import find_duplicates, screen
 from tests.bench.figure import Figure
 from tests.scripted_server import ScriptedServer
-from tests.simulator import RIGHT, ServiceTime, SimulatedPolicy, pass_rates, recipe_head
+from tests.simulator import (
+    BEFORE_REQUESTS,
+    RIGHT,
+    ServiceTime,
+    SimulatedPolicy,
+    pass_rates,
+    recipe_head,
+)
 
 BAR = 0.90
 MOST_OVER_LEAST = 1.05
@@ -97,7 +101,7 @@ def run(preset: str, samples: int, curtail: bool) -> Outcome:
         text = recipe_head(server.url, samples=samples, in_flight=32)
         text += _ARMS.format(preset=preset, curtail=str(curtail).lower())
         with Job.open(parse_recipe(text, "busy"), Run(Path(folder) / "run")) as job:
-            for work in (ingest, measure_samples, find_duplicates, screen):
+            for work in BEFORE_REQUESTS:
                 work(job)
             started, busy = time.perf_counter(), service.busy
             count = roll(job, "direct")

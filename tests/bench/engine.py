@@ -13,11 +13,9 @@ from tempfile import TemporaryDirectory
 from curation.job import Job
 from curation.recipes.file import parse_recipe
 from curation.runs import Run
-from curation.stages.ingest import ingest
-from curation.stages.measure import measure as measure_samples
 from curation.stages.roll import roll
-from curation.stages.screen import find_duplicates, screen
 from tests.bench.figure import Figure
+from tests.simulator import BEFORE_REQUESTS
 
 BAR = 0.90
 _RECIPE = """
@@ -67,7 +65,7 @@ def tokens_a_second(preset: str, samples: int, *, curtail: bool) -> float:
         TemporaryDirectory() as folder,
         Job.open(parse_recipe(text, "engine"), Run(Path(folder) / "run")) as job,
     ):
-        for work in (ingest, measure_samples, find_duplicates, screen):
+        for work in BEFORE_REQUESTS:
             work(job)
         job.client(job.recipe.policy)  # Starting the server is not what is measured.
         started = time.perf_counter()

@@ -21,14 +21,12 @@ from curation.models import Usage
 from curation.panel import Bar, Panel
 from curation.recipes.file import parse_recipe
 from curation.runs import Run
-from curation.stages.ingest import ingest
-from curation.stages.measure import measure as measure_samples
 from curation.stages.roll import roll
-from curation.stages.screen import find_duplicates, screen
 from curation.telemetry import Recorder
 from curation.telemetry.engine import Engine
 from tests.bench.figure import Figure
 from tests.bench.world import serving
+from tests.simulator import BEFORE_REQUESTS
 
 BAR = 2.0
 _RECIPE = """
@@ -65,7 +63,7 @@ def measure(*, samples: int) -> Iterator[Figure]:
         recipe = parse_recipe(_RECIPE.format(samples=samples, url=url), "telemetry")
         terminal = Console(file=io.StringIO(), force_terminal=True, width=120)
         with Panel(terminal) as panel, Job.open(recipe, Run(Path(folder) / "run"), panel) as job:
-            for work in (ingest, measure_samples, find_duplicates, screen):
+            for work in BEFORE_REQUESTS:
                 panel.counted(work(job), 1.0)
             with measuring(spent):
                 started = time.perf_counter()

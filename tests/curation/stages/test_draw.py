@@ -21,12 +21,9 @@ from curation.stages.count import benefit
 from curation.stages.decide import decide
 from curation.stages.draw import span
 from curation.stages.grade import grade
-from curation.stages.ingest import ingest
-from curation.stages.measure import measure
 from curation.stages.roll import roll
-from curation.stages.screen import find_duplicates, screen
 from tests.scripted_server import Fault, ScriptedServer, Text, images_of
-from tests.simulator import SimulatedPolicy, pass_rates, recipe_head
+from tests.simulator import BEFORE_REQUESTS, SimulatedPolicy, pass_rates, recipe_head
 
 SAMPLES = 60
 RATES = pass_rates("mixed", SAMPLES).tolist()
@@ -68,7 +65,7 @@ def recipe(
 def run_arms(recipe: Recipe, run: Run, *arms: str) -> list[Count]:
     """The stages up to the verdicts, with these arms alone."""
     with Job.open(recipe, run) as job:
-        for work in (ingest, measure, find_duplicates, screen):
+        for work in BEFORE_REQUESTS:
             work(job)
         counts = []
         for arm in arms:
