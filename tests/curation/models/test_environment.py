@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -60,11 +62,31 @@ def test_a_second_call_builds_nothing(
     assert "torch==2.13.0+cpu" in torch
     assert calls.index(torch) < calls.index(engine)
     assert environment.built_for(folder) == "cpu"
-    assert (folder / "toolsight_torchvision_shim.pth").exists()
+    assert (folder / "toolsight_cpu_shim.pth").exists()
     calls.clear()
     assert environment.main([]) == 0
     assert not calls
     assert "is ready" in capsys.readouterr().out
+
+
+def test_an_environment_with_another_shim_is_built_again(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "python").touch()
+    (tmp_path / environment.STAMP).write_text(json.dumps(environment._wanted("cpu")))
+    assert environment.is_ready(tmp_path, "cpu")
+    changed = tmp_path / "cpu_shim.py"
+    changed.write_text("changed = True\n")
+    monkeypatch.setattr(environment, "SHIM", changed)
+    assert not environment.is_ready(tmp_path, "cpu")
+
+
+def test_with_the_shim_a_yield_leaves_the_core() -> None:
+    code = f"import os, runpy, time; runpy.run_path({str(environment.SHIM)!r}); begun = time.time()"
+    code += "; [os.sched_yield() for _ in range(100)]; print(time.time() - begun)"
+    waited = subprocess.check_output([sys.executable, "-c", code], text=True)
+    assert float(waited) >= 100 * 1e-4
 
 
 def test_a_half_built_environment_is_not_ready(tmp_path: Path) -> None:
