@@ -24,6 +24,7 @@ from curation.runs import Run
 from curation.sandbox import CodeSandbox, ForkServer, open_sandbox
 from curation.stage import Stage, count_owed
 from curation.tables import is_full, write_text
+from curation.task_runner import TaskRunner, open_task_runner
 from curation.telemetry import FILE, Recorder
 
 
@@ -43,6 +44,7 @@ class Job:
     """By what they serve: policy, teacher and judge may be one model, sampled in three ways."""
     _stack: ExitStack = field(default_factory=ExitStack)
     _fork_server: ForkServer = field(init=False)
+    _task_runner: TaskRunner | None = None
 
     def __post_init__(self) -> None:
         self._fork_server = ForkServer(self.recipe.sandbox)
@@ -96,6 +98,17 @@ class Job:
     def sandbox(self) -> CodeSandbox:
         """Where code runs, to be entered; a fork server on this machine is started by the first."""
         return open_sandbox(self.recipe.sandbox, self._fork_server)
+
+    def task_runner(self) -> TaskRunner:
+        """Where stages compute that ask nobody; opened for the first that has something to do.
+
+        Raises:
+            RunError: the recipe's cluster cannot be reached.
+        """
+        if self._task_runner is None:
+            opened = open_task_runner(self.recipe.task_runner)
+            self._task_runner = self._stack.enter_context(opened)
+        return self._task_runner
 
     def client(self, model: Model) -> ModelClient:
         """A client for a model, to be entered; a server of our own is started by the first.

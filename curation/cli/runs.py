@@ -37,6 +37,10 @@ def run(
     retry_quarantined: Annotated[
         bool, typer.Option("--retry-quarantined", help="Try again what failed before.")
     ] = False,
+    task_runner: Annotated[
+        str | None,
+        typer.Option("--task-runner", help="threads, dask[:ADDRESS] or ray[:ADDRESS]."),
+    ] = None,
 ) -> None:
     """Do everything that the recipe says and that is not yet done in the run folder."""
     with told():
@@ -46,7 +50,7 @@ def run(
         from curation.runs import Run
 
         folder = Run.at(run or Path("runs") / recipe.stem, new=True)
-        loaded = load_recipe(recipe)
+        loaded = load_recipe(recipe, task_runner=task_runner)
         with reporting() as reporter:
             run_recipe(loaded, folder, reporter, retry_quarantined=retry_quarantined)
         _show(folder)

@@ -26,6 +26,7 @@ from curation.recipes.recipe import Arms, Export, Filter, Recipe, Source, Teach
 from curation.recipes.settings import bind, bind_settings, check_names, resolve, unknown
 from curation.recipes.teachers import check_guided, check_judged, read_budget, read_teachers
 from curation.sandbox import SandboxSettings
+from curation.task_runner import THREADS, check_task_runner
 from curation.tools import DEEPEYES_TOOLS, Tool
 from schemas.sample import ANSWER_KINDS
 
@@ -62,6 +63,9 @@ class File:
     """Drop samples that ask the same about the same picture, however it was encoded."""
     max_failed_share: float = 0.5
     """A stage of whose rows a larger share fails is given up."""
+    task_runner: str = THREADS
+    """Where images are measured and answers graded: `threads` here, or the machines of a cluster,
+    `dask:tcp://HOST:8786` or `ray:auto`; `dask` and `ray` alone start one on this machine."""
     filters: tuple[Mapping[str, Any], ...] = ()
     """What a sample must pass before a model is asked about it."""
     teacher: Mapping[str, Any] | None = None
@@ -90,15 +94,20 @@ class File:
             raise ValueError("sources is empty: add a [[sources]] table")
         if not 0 <= self.max_failed_share <= 1:
             raise ValueError(f"max_failed_share is {self.max_failed_share}: write 0 to 1")
+        check_task_runner(self.task_runner)
 
 
-def load_recipe(path: Path) -> Recipe:
+def load_recipe(path: Path, **instead: Any) -> Recipe:
     """Read and check a recipe file.
+
+    Args:
+        path: of a TOML file.
+        instead: keys of the top level that hold in place of the file's; None leaves the file's.
 
     Raises:
         RecipeError: the file is missing, is no TOML, or says something that cannot be run.
     """
-    return parse_recipe(_text(path), path.stem)
+    return parse_recipe(_text(path), path.stem, **instead)
 
 
 def load_rules(path: Path) -> tuple[Arms, Preset]:
@@ -120,17 +129,18 @@ def _text(path: Path) -> str:
         raise RecipeError(f"the recipe {path} cannot be read: {error.strerror}") from None
 
 
-def _parsed(text: str, name: str) -> File:
+def _parsed(text: str, name: str, **instead: Any) -> File:
     try:
         top = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise RecipeError(f"the recipe {name} is no valid TOML: {error}") from None
-    return bind(File, top, name)
+    said = {key: value for key, value in instead.items() if value is not None}
+    return bind(File, top | said, name)
 
 
-def parse_recipe(text: str, name: str) -> Recipe:
+def parse_recipe(text: str, name: str, **instead: Any) -> Recipe:
     """A recipe from TOML text; see `load_recipe`."""
-    file = _parsed(text, name)
+    file = _parsed(text, name, **instead)
     policy = bind(Model, file.policy, "policy")
     arms = read_arms(file.arms)
     teach = bind(Teach, file.teach, "teach") if file.teach is not None else None
@@ -139,6 +149,7 @@ def parse_recipe(text: str, name: str) -> Recipe:
         seed=file.seed,
         drop_duplicates=file.drop_duplicates,
         max_failed_share=file.max_failed_share,
+        task_runner=file.task_runner,
         sources=_sources(file.sources),
         filters=tuple(_filter(t, f"filters[{i}]") for i, t in enumerate(file.filters)),
         policy=policy,
@@ -271,7 +282,7 @@ def resolved(recipe: Recipe) -> str:
     """The recipe as TOML with every default written out."""
     lines = [
         _line(name, getattr(recipe, name))
-        for name in ("seed", "drop_duplicates", "max_failed_share")
+        for name in ("seed", "drop_duplicates", "max_failed_share", "task_runner")
     ]
     for source in recipe.sources:
         named = {"name": source.name, "use": source.use, "limit": source.limit}

@@ -266,6 +266,8 @@ class Recipe:
     drop_duplicates: bool
     max_failed_share: float
     """A stage of whose rows a larger share fails is given up."""
+    task_runner: str
+    """Where stages that only compute do so."""
     sources: tuple[Source, ...]
     filters: tuple[Filter, ...]
     policy: Model

@@ -72,9 +72,9 @@ def agree(job: Job) -> Count:
 
 
 async def _agree(job: Job, stage: Stage, owed: int) -> None:
+    assert job.recipe.judge is not None
     async with AsyncExitStack() as stack:
-        judge = await open_judge(job, stack)
-        assert judge is not None and job.recipe.judge is not None
+        judge = await open_judge(job, job.recipe.judge, stack)
         journal = stack.enter_context(job.run.journal(stage.name))
         asker = Asker(job, judge, journal, stage)
         table = job.run.table(stage.table)

@@ -7,9 +7,11 @@ Equal predictions at a sample are graded once.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
+import functools
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any
 
 from curation.errors import RequestError
@@ -19,22 +21,25 @@ from curation.graders.judge import PROMPT_ID, Case, Judge
 from curation.graders.judgement import Ruling
 from curation.job import Job
 from curation.models import Sampling
+from curation.progress import Meter
 from curation.recipes.models import JudgeModel
 from curation.runs import Run
 from curation.stage import (
     Count,
     PartWriter,
     Stage,
+    batches,
     count_stage,
     failed_row,
     quarantine_writer,
-    query_rows,
 )
 from curation.stages.draw import Failures, drive
 from schemas import Quarantined, Score
 
 Answer = Mapping[str, Any]
 """A sample's columns with one `prediction` at it and the `rollout_ids` that made it."""
+_PIECE = 512
+"""Answers in one piece of work: about a tenth of a second of a core."""
 
 
 def grade(job: Job) -> Count:
@@ -81,40 +86,62 @@ def judge_settings(job: Job, judge: JudgeModel, prompt: str) -> dict[str, Any]:
 def grade_owed(job: Job, stage: Stage) -> Count:
     """Write the scores that a stage owes."""
     if owed := job.owed(stage):
-        asyncio.run(_grade(job, stage, owed))
+        with (
+            PartWriter(
+                job.run.table(stage.table), stage.name, stage.settings, max_rows=16384
+            ) as scores,
+            job.reporter.stage(stage.name, owed, "rollouts") as meter,
+        ):
+            answers = _answers(job.run, stage, owed)
+            if job.recipe.judge is None:
+                _grade_by_rules(job, answers, scores, meter)
+            else:
+                asyncio.run(_grade(job, job.recipe.judge, stage, answers, scores, meter))
     return count_stage(job.run, stage)
 
 
-async def _grade(job: Job, stage: Stage, owed: int) -> None:
-    recipe = job.recipe
+def _grade_by_rules(
+    job: Job, answers: Iterator[list[Answer]], scores: PartWriter, meter: Meter
+) -> None:
+    work = functools.partial(scored, job.recipe.graders)
+    for found in job.task_runner().map(work, answers):
+        scores.add(found)
+        meter.advance(len(found))
+
+
+def scored(graders: Graders, answers: Sequence[Answer]) -> list[Score]:
+    """A score for every rollout that made one of the answers, by rules alone."""
+    return [score for each in answers for score in by_rules(graders, each).scores(each)]
+
+
+async def _grade(
+    job: Job,
+    model: JudgeModel,
+    stage: Stage,
+    answers: Iterator[list[Answer]],
+    scores: PartWriter,
+    meter: Meter,
+) -> None:
     async with AsyncExitStack() as stack:
-        judge = await open_judge(job, stack)
-        scores = PartWriter(job.run.table(stage.table), stage.name, stage.settings, max_rows=16384)
+        judge = await open_judge(job, model, stack)
         quarantine = stack.enter_context(quarantine_writer(job.run, stage.name))
-        failures = Failures(stage.name, quarantine, recipe.max_failed_share)
-        stack.enter_context(scores)
-        meter = stack.enter_context(job.reporter.stage(stage.name, owed, "rollouts"))
+        failures = Failures(stage.name, quarantine, job.recipe.max_failed_share)
 
         async def work(answer: Answer) -> None:
-            ruled = await rule(answer, recipe.graders, judge)
+            ruled = await rule(answer, job.recipe.graders, judge)
             scores.add(ruled.scores(answer))
             failures.note(len(answer["rollout_ids"]), ruled.failures(answer, stage.name))
             meter.advance(len(answer["rollout_ids"]))
 
-        workers = 2 * recipe.judge.max_in_flight if recipe.judge else 1
-        await drive(_answers(job.run, stage, owed), work, workers=workers)
+        await drive(chain.from_iterable(answers), work, workers=2 * model.max_in_flight)
         failures.settle()
-        if judge:
-            usage = judge.client.usage
-            tokens = usage.prompt_tokens + usage.completion_tokens
-            job.reporter.say(f"judge: {usage.requests} requests, {tokens} tokens")
+        usage = judge.client.usage
+        tokens = usage.prompt_tokens + usage.completion_tokens
+        job.reporter.say(f"judge: {usage.requests} requests, {tokens} tokens")
 
 
-async def open_judge(job: Job, stack: AsyncExitStack) -> Judge | None:
+async def open_judge(job: Job, model: JudgeModel, stack: AsyncExitStack) -> Judge:
     """The recipe's judge with an open client."""
-    model = job.recipe.judge
-    if model is None:
-        return None
     client = job.client(model)
     return Judge(
         client=await stack.enter_async_context(client),
@@ -127,16 +154,14 @@ async def open_judge(job: Job, stack: AsyncExitStack) -> Judge | None:
     )
 
 
-def _answers(run: Run, stage: Stage, owed: int) -> Iterator[Answer]:
-    """What is owed, equal predictions at a sample together.
+def _answers(run: Run, stage: Stage, owed: int) -> Iterator[list[Answer]]:
+    """What is owed, equal predictions at a sample together, some hundreds at a time.
 
     DuckDB holds lists in memory, so only about a million rollouts are gathered at a time.
     """
     parts = 1 + owed // 2**20
     for part in range(parts):
-        yield from query_rows(
-            run,
-            f"""
+        sql = f"""
             SELECT samples.sample_id, source, question, answers, answer_kind, choices,
                    prediction, rollout_ids
             FROM (
@@ -144,8 +169,9 @@ def _answers(run: Run, stage: Stage, owed: int) -> Iterator[Answer]:
                 {stage.owed} WHERE hash(wanted.sample_id) % {parts} = {part}
                 GROUP BY wanted.sample_id, wanted.prediction
             ) JOIN samples USING (sample_id)
-            """,
-        )
+        """
+        for batch in batches(run, sql, rows=_PIECE):
+            yield batch.to_pylist()
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +182,10 @@ class Ruled:
     ruling: Ruling | None
     """Null where the judge could not be asked: the rollouts go to quarantine and stay unscored."""
     error: str = ""
+
+    @property
+    def decided(self) -> bool:
+        return self.ruling is not None and self.ruling.grade.value is not None
 
     def scores(self, answer: Answer) -> list[Score]:
         if self.ruling is None:
@@ -186,16 +216,19 @@ class Ruled:
         ]
 
 
-async def rule(answer: Answer, graders: Graders, judge: Judge | None) -> Ruled:
+def by_rules(graders: Graders, answer: Answer) -> Ruled:
+    """Grade without asking anybody."""
+    kind = answer["answer_kind"]
+    found = graders.grade(answer["prediction"], answer["answers"], kind, answer["choices"])
+    return Ruled(graders.of(kind), Ruling(found))
+
+
+async def rule(answer: Answer, graders: Graders, judge: Judge) -> Ruled:
     """Grade by rules, and ask the judge about an answer that they leave open."""
-    kind, said = answer["answer_kind"], answer["prediction"]
-    found = graders.grade(said, answer["answers"], kind, answer["choices"])
-    grader = graders.of(kind)
-    if judge is None:
-        return Ruled(grader, Ruling(found))
-    if found.value is not None or not (said or "").strip():
+    ruled, said = by_rules(graders, answer), answer["prediction"]
+    if ruled.decided or not (said or "").strip():
         await asyncio.sleep(0)  # Replies to the requests in flight come in meanwhile.
-        return Ruled("text" if grader == JUDGE else grader, Ruling(found))
+        return replace(ruled, grader="text") if ruled.grader == JUDGE else ruled
     case = Case(answer["question"], answer["answers"], answer["choices"], said)
     try:
         return Ruled(JUDGE, await judge.rule(case))

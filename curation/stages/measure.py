@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from curation.images import BadImageError, ImageStore, decode
+from curation.images import BadImageError, decode
 from curation.job import Job
+from curation.runs import Run
 from curation.stage import (
     Count,
     PartWriter,
@@ -30,6 +30,8 @@ STAGE = Stage(
     wanted="""SELECT sample_id, source, question, answers, choices, image_ids, evidence
               FROM samples""",
 )
+_PIECE = 64
+"""Samples in one piece of work: with large images some 100 MB on their way to a cluster."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,35 +45,59 @@ class Picture:
 
 
 def measure(job: Job) -> Count:
-    """Measure every sample; one whose image cannot be decoded goes to quarantine."""
+    """Measure every sample; one whose image cannot be decoded goes to quarantine.
+
+    Raises:
+        RunError: the recipe's task runner cannot be reached.
+    """
     if not (owed := job.owed(STAGE)):
         return count_stage(job.run, STAGE)
-    look = functools.lru_cache(maxsize=4096)(functools.partial(measure_image, job.run.images))
     with (
         PartWriter(job.run.table(STAGE.table), STAGE.name, {}, max_rows=8192) as measures,
         quarantine_writer(job.run, STAGE.name) as failures,
         job.reporter.stage(STAGE.name, owed, "samples") as meter,
-        ThreadPoolExecutor() as pool,
     ):
-        for batch in batches(job.run, f"SELECT wanted.* {STAGE.owed}"):
-            for outcome in pool.map(functools.partial(_measured, look), batch.to_pylist()):
-                (measures if isinstance(outcome, Measure) else failures).add([outcome])
-            meter.advance(batch.num_rows)
+        for outcomes in job.task_runner().map(measured, _pieces(job.run)):
+            measures.add([each for each in outcomes if isinstance(each, Measure)])
+            failures.add([each for each in outcomes if isinstance(each, Quarantined)])
+            meter.advance(len(outcomes))
     return count_stage(job.run, STAGE)
 
 
-def measure_image(store: ImageStore, image_id: str) -> Picture:
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Samples to be measured with all that it takes, wherever that is done."""
+
+    rows: Sequence[Mapping[str, Any]]
+    images: Mapping[str, bytes]
+    """Encoded, by their ids; each once, however many samples ask about it."""
+
+
+def _pieces(run: Run) -> Iterator[Piece]:
+    for batch in batches(run, f"SELECT wanted.* {STAGE.owed}", rows=_PIECE):
+        rows = batch.to_pylist()
+        ids = {image_id for row in rows for image_id in row["image_ids"]}
+        yield Piece(rows, {image_id: run.images.read(image_id) for image_id in ids})
+
+
+def measured(piece: Piece) -> list[Measure | Quarantined]:
+    """One outcome a sample."""
+    look = functools.cache(lambda image_id: measure_image(piece.images[image_id]))
+    return [_measured(look, row) for row in piece.rows]
+
+
+def measure_image(encoded: bytes) -> Picture:
     """Decode an image and measure it.
 
     Raises:
         BadImageError: its bytes are damaged behind a sound header.
     """
-    image = decode(store.read(image_id))
+    image = decode(encoded)
     grey = np.asarray(image.convert("L"), dtype=np.float32)
     return Picture(image.width, image.height, float(grey.std()))
 
 
-def _measured(look: Any, row: Mapping[str, Any]) -> Measure | Quarantined:
+def _measured(look: Callable[[str], Picture], row: Mapping[str, Any]) -> Measure | Quarantined:
     try:
         pictures = [look(image_id) for image_id in row["image_ids"]]
     except BadImageError as error:
