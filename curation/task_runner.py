@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from curation.errors import RunError
+from curation.errors import RecipeError, RunError
 
 Piece = TypeVar("Piece")
 Made = TypeVar("Made")
@@ -48,15 +48,19 @@ class TaskRunner:
 
 
 def check_task_runner(text: str) -> None:
-    """ValueError unless `text` names a task runner, and one whose package is installed."""
+    """ValueError unless `text` names a task runner."""
     name, _, address = text.partition(":")
     if name not in _OPENED or (address and name == THREADS):
         raise ValueError(
             f"task_runner is {text!r}: write threads, dask, dask:ADDRESS, ray or ray:ADDRESS"
         )
-    package = _PACKAGES.get(name)
+
+
+def check_installed(text: str) -> None:
+    """RecipeError unless the package of a task runner is there: who only looks needs none."""
+    package = _PACKAGES.get(text.partition(":")[0])
     if package and importlib.util.find_spec(package) is None:
-        raise ValueError(
+        raise RecipeError(
             f"task_runner is {text!r}, and {package} is not installed: `pip install {package}`"
         )
 

@@ -26,7 +26,7 @@ from curation.recipes.recipe import Arms, Export, Filter, Recipe, Source, Teach
 from curation.recipes.settings import bind, bind_settings, check_names, resolve, unknown
 from curation.recipes.teachers import check_guided, check_judged, read_budget, read_teachers
 from curation.sandbox import SandboxSettings
-from curation.task_runner import THREADS, check_task_runner
+from curation.task_runner import THREADS, check_installed, check_task_runner
 from curation.tools import DEEPEYES_TOOLS, Tool
 from schemas.sample import ANSWER_KINDS
 
@@ -141,6 +141,7 @@ def _parsed(text: str, name: str, **instead: Any) -> File:
 def parse_recipe(text: str, name: str, **instead: Any) -> Recipe:
     """A recipe from TOML text; see `load_recipe`."""
     file = _parsed(text, name, **instead)
+    check_installed(file.task_runner)
     policy = bind(Model, file.policy, "policy")
     arms = read_arms(file.arms)
     teach = bind(Teach, file.teach, "teach") if file.teach is not None else None

@@ -86,10 +86,9 @@ def judge_settings(job: Job, judge: JudgeModel, prompt: str) -> dict[str, Any]:
 def grade_owed(job: Job, stage: Stage) -> Count:
     """Write the scores that a stage owes."""
     if owed := job.owed(stage):
+        table = job.run.table(stage.table)
         with (
-            PartWriter(
-                job.run.table(stage.table), stage.name, stage.settings, max_rows=16384
-            ) as scores,
+            PartWriter(table, stage.name, stage.settings, max_rows=16384) as scores,
             job.reporter.stage(stage.name, owed, "rollouts") as meter,
         ):
             answers = _answers(job.run, stage, owed)

@@ -15,7 +15,7 @@ from distributed import LocalCluster
 from curation.errors import RecipeError, RunError
 from curation.job import Job
 from curation.pipeline import curate_steps, perform
-from curation.recipes.file import parse_recipe
+from curation.recipes.file import load_rules, parse_recipe
 from curation.runs import Run
 from curation.task_runner import TaskRunner, open_task_runner
 from tests.curation.scene import recipe_text, reply
@@ -107,10 +107,16 @@ def test_a_recipe_with_another_task_runner_is_told_which_there_are(text: str) ->
         parse_recipe(recipe_text("http://localhost:1/v1"), "scene", task_runner=text)
 
 
-def test_a_package_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_package_that_is_missing_is_named_and_not_missed_by_who_only_looks(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    text = recipe_text("http://localhost:1/v1")
     with pytest.raises(RecipeError, match="ray is not installed: `pip install ray`"):
-        parse_recipe(recipe_text("http://localhost:1/v1"), "scene", task_runner="ray")
+        parse_recipe(text, "scene", task_runner="ray")
+    path = tmp_path / "recipe.toml"
+    path.write_text('task_runner = "ray"\n' + text)
+    assert load_rules(path)
 
 
 @pytest.mark.parametrize("text", ["dask:tcp://127.0.0.1:9", "ray:127.0.0.1:9"])
