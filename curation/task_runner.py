@@ -98,6 +98,8 @@ def _ray(address: str) -> Iterator[TaskRunner]:
     import ray
 
     _check_answers("Ray", address)
+    # A cluster started here reports nothing to Ray's makers unless its owner says so.
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     ray.init(address=address or "local", log_to_driver=False)
     try:
         remote = ray.remote(_call)
