@@ -195,6 +195,7 @@ class PartWriter:
         self._max_rows, self._max_seconds = max_rows, max_seconds
         self._written = written
         self._rows: list[Any] = []
+        self._last: int | None = None
         self._since = time.monotonic()
 
     def __enter__(self) -> Self:
@@ -218,7 +219,9 @@ class PartWriter:
 
     def flush(self) -> None:
         if self._rows:
-            self._table.append(self._stage, self._rows, self._settings)
+            self._last = self._table.append(
+                self._stage, self._rows, self._settings, after=self._last
+            )
             self._written(self._rows)
         self._rows = []
         self._since = time.monotonic()

@@ -113,11 +113,31 @@ class Table:
                 kept.append(part)
         return [part for part in kept if stage in (None, part.stage)]
 
-    def append(self, stage: str, rows: Sequence[Any], settings: Mapping[str, Any]) -> None:
-        """Write rows as the stage's next part; the Parquet writer refuses a null out of place."""
+    def append(
+        self,
+        stage: str,
+        rows: Sequence[Any],
+        settings: Mapping[str, Any],
+        *,
+        after: int | None = None,
+    ) -> int:
+        """Write rows as the stage's next part; the Parquet writer refuses a null out of place.
+
+        Args:
+            stage: who made the rows.
+            rows: records of the table's kind.
+            settings: what shapes them.
+            after: the stage's last part, for who knows it: else all parts are looked at, and a
+                writer of thousands would look at millions.
+
+        Returns:
+            The number of the part.
+        """
         table = to_table(self.record, rows)
-        number = max((part.last for part in self.parts(stage)), default=-1) + 1
-        self._write(f"{stage}-{number:05d}", [table], settings)
+        if after is None or (self.folder / f"{stage}-{after + 1:05d}.parquet").exists():
+            after = max((part.last for part in self.parts(stage)), default=-1)
+        self._write(f"{stage}-{after + 1:05d}", [table], settings)
+        return after + 1
 
     def replace(
         self, batches: Iterable[pa.RecordBatch | pa.Table], mark: Mapping[str, Any] | None = None

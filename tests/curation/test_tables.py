@@ -34,6 +34,15 @@ def test_parts_are_read_in_the_order_they_were_written(table: Table) -> None:
     assert ids(table) == [f"s{number}" for number in range(12)]
 
 
+def test_a_part_takes_the_place_of_none_whatever_its_writer_remembers(table: Table) -> None:
+    last = None
+    for number in range(3):
+        last = table.append("direct", rows(number), {}, after=last)
+    assert last == 2
+    assert table.append("direct", rows(3), {}, after=0) == 3
+    assert ids(table) == ["s0", "s1", "s2", "s3"]
+
+
 def test_compaction_keeps_rows_order_and_settings(table: Table) -> None:
     for number in range(9):
         table.append("direct", rows(number), {"temperature": 1.0})
