@@ -22,7 +22,7 @@ from curation.recipes.models import Model, Teacher
 from curation.recipes.recipe import Recipe
 from curation.runs import Run
 from curation.sandbox import CodeSandbox, ForkServer, open_sandbox
-from curation.stage import Stage, count_owed
+from curation.stage import Count, Stage, count_mark, count_owed, count_stage
 from curation.tables import is_full, write_text
 from curation.task_runner import TaskRunner, open_task_runner
 from curation.telemetry import FILE, Recorder
@@ -45,6 +45,7 @@ class Job:
     _stack: ExitStack = field(default_factory=ExitStack)
     _fork_server: ForkServer = field(init=False)
     _task_runner: TaskRunner | None = None
+    _counted: dict[str, Stage] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._fork_server = ForkServer(self.recipe.sandbox)
@@ -83,6 +84,19 @@ class Job:
         rows = count_owed(self.run, stage)
         self.log.made += rows
         return rows
+
+    def count(self, stage: Stage) -> Count:
+        """What went into a stage and what became of it."""
+        self._counted[stage.name] = stage
+        return count_stage(self.run, stage)
+
+    def count_again(self) -> None:
+        """Count stages anew whose tables later ones have changed since, so that the next session
+        knows their counts by what they were made from, instead of counting every row."""
+        for name, stage in self._counted.items():
+            known = self.log.counts.get(name)
+            if known and known.made_from not in ("", count_mark(self.run, stage)):
+                self.log.counts[name] = count_stage(self.run, stage)
 
     def identity(self, model: Model) -> str:
         """Who answers, as rollouts record it; asked once a session, so that a server that is away

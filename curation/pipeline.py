@@ -227,6 +227,7 @@ def grade_again(run: Run, reporter: Reporter, *, only: str | None = None) -> Non
 
 def finish(job: Job) -> None:
     """End a session in which every stage was done: its manifest, and whether anything was owed."""
+    job.count_again()
     record(job)
     if job.log.stopped:
         job.reporter.say(job.log.stopped)

@@ -131,21 +131,25 @@ def text_of(*functions: Callable[..., Any]) -> str:
 
 def count_owed(run: Run, stage: Stage) -> int:
     """Rows still to be made; none are, where the stage was counted before."""
-    if _counted(run, stage.name, made_from(run, _counting(stage))):
+    if _counted(run, stage.name, count_mark(run, stage)):
         return 0
     return int(run.value(f"SELECT count(*) {stage.owed}"))
 
 
 def count_stage(run: Run, stage: Stage) -> Count:
     """Count a stage's wanted rows against the table, the quarantine and what is settled."""
-    sql = _counting(stage)
-    mark = made_from(run, sql)
+    mark = count_mark(run, stage)
     if known := _counted(run, stage.name, mark):
         return known
     with run.connect() as db:
-        row = db.execute(sql).fetchone()
+        row = db.execute(_counting(stage)).fetchone()
     assert row is not None
     return replace(Count(stage.name, *row).check(), made_from=mark)
+
+
+def count_mark(run: Run, stage: Stage) -> str:
+    """What the count of a stage is made from now; see `made_from`."""
+    return made_from(run, _counting(stage))
 
 
 def _counted(run: Run, name: str, mark: str) -> Count | None:

@@ -22,7 +22,6 @@ from curation.stage import (
     Count,
     PartWriter,
     Stage,
-    count_stage,
     failed_row,
     quarantine_writer,
     query_rows,
@@ -68,7 +67,7 @@ def agree(job: Job) -> Count:
     job.run.table(stage.table).check_settings(stage.name, stage.settings)
     if owed := job.owed(stage):
         asyncio.run(_agree(job, stage, owed))
-    return count_stage(job.run, stage)
+    return job.count(stage)
 
 
 async def _agree(job: Job, stage: Stage, owed: int) -> None:

@@ -29,7 +29,6 @@ from curation.stage import (
     PartWriter,
     Stage,
     batches,
-    count_stage,
     failed_row,
     quarantine_writer,
 )
@@ -96,7 +95,7 @@ def grade_owed(job: Job, stage: Stage) -> Count:
                 _grade_by_rules(job, answers, scores, meter)
             else:
                 asyncio.run(_grade(job, job.recipe.judge, stage, answers, scores, meter))
-    return count_stage(job.run, stage)
+    return job.count(stage)
 
 
 def _grade_by_rules(

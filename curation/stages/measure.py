@@ -17,7 +17,6 @@ from curation.stage import (
     PartWriter,
     Stage,
     batches,
-    count_stage,
     failed_row,
     quarantine_writer,
 )
@@ -51,7 +50,7 @@ def measure(job: Job) -> Count:
         RunError: the recipe's task runner cannot be reached.
     """
     if not (owed := job.owed(STAGE)):
-        return count_stage(job.run, STAGE)
+        return job.count(STAGE)
     with (
         PartWriter(job.run.table(STAGE.table), STAGE.name, {}, max_rows=8192) as measures,
         quarantine_writer(job.run, STAGE.name) as failures,
@@ -61,7 +60,7 @@ def measure(job: Job) -> Count:
             measures.add([each for each in outcomes if isinstance(each, Measure)])
             failures.add([each for each in outcomes if isinstance(each, Quarantined)])
             meter.advance(len(outcomes))
-    return count_stage(job.run, STAGE)
+    return job.count(STAGE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,6 @@ from curation.stage import (
     PartWriter,
     Stage,
     count_owed,
-    count_stage,
     quarantine_writer,
     query_rows,
 )
@@ -86,7 +85,7 @@ def roll(job: Job, name: str) -> Count:
     if owed and count_owed(job.run, stage):
         for voice in voices:
             job.budget.check(voice.name)
-    return count_stage(job.run, stage)
+    return job.count(stage)
 
 
 def _settle(job: Job, name: str) -> None:

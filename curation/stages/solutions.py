@@ -13,7 +13,7 @@ from typing import Any
 from curation.dialects import Answer, Dialect
 from curation.graders.base import final_answer
 from curation.job import Job
-from curation.stage import Count, PartWriter, Stage, count_stage, query_rows
+from curation.stage import Count, PartWriter, Stage, query_rows
 from curation.stages.admit import SOLUTION
 from curation.stages.decide import TEXT
 from schemas import Author, Rollout, Turn
@@ -34,7 +34,7 @@ def solutions(job: Job) -> Count:
         for rollout in _rollouts(job, stage, dialect):
             writer.add([rollout])
             meter.advance()
-    return count_stage(job.run, stage)
+    return job.count(stage)
 
 
 def solutions_stage(dialect: Dialect) -> Stage:

@@ -13,7 +13,7 @@ from curation.errors import RequestError
 from curation.job import Job
 from curation.models import ModelClient
 from curation.rollouts.sampler import Sampler, sample_seed
-from curation.stage import Count, PartWriter, Stage, count_stage, failed_row, quarantine_writer
+from curation.stage import Count, PartWriter, Stage, failed_row, quarantine_writer
 from curation.stage import query_rows as rows_of
 from curation.stages.count import RIGHT
 from curation.stages.draw import drive
@@ -79,7 +79,7 @@ def _supported(job: Job, voice: Voice, attempts: int) -> Count:
     job.run.table(stage.table).check_settings(stage.name, stage.settings)
     if owed := job.owed(stage):
         asyncio.run(_support(job, voice.kept(job.run.images), stage, owed))
-    return count_stage(job.run, stage)
+    return job.count(stage)
 
 
 async def _support(job: Job, voice: Voice, stage: Stage, owed: int) -> None:

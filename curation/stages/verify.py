@@ -12,7 +12,7 @@ from curation.job import Job
 from curation.recipes.recipe import Recipe
 from curation.rollouts.actions import Workbench
 from curation.sandbox import CodeSandbox
-from curation.stage import Count, PartWriter, Stage, count_stage, query_rows
+from curation.stage import Count, PartWriter, Stage, query_rows
 from curation.stages.count import RIGHT
 from curation.stages.draw import drive
 from curation.tools import toolbox
@@ -78,7 +78,7 @@ def verify(job: Job) -> Count:
     owed = job.owed(stage)
     if owed:
         asyncio.run(_verify(job, stage, owed))
-    checked = count_stage(job.run, stage)
+    checked = job.count(stage)
     passed = job.run.value(f"SELECT count(*) FROM ({CHECKED})")
     return Count(stage.name, checked.rows_in, passed, checked.rows_in - passed)
 

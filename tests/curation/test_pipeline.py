@@ -65,6 +65,21 @@ def test_every_sample_ends_somewhere(finished: Run) -> None:
     assert outcomes == ["cold_start", "rl", "too_easy"]
 
 
+def test_the_next_session_knows_counts_of_all_samples_by_what_they_were_made_from(
+    server: ScriptedServer, tmp_path: Path
+) -> None:
+    run = Run(tmp_path / "run")
+
+    def session() -> dict[str, str]:
+        run_recipe(recipe(server), run, Silent())
+        stages = read_manifest(run).stages
+        return {name: stages[name].made_from for name in ("measure", "direct", "grade")}
+
+    first = session()
+    assert all(first.values())
+    assert session() == first
+
+
 def test_only_undecided_samples_are_tried_with_tools(finished: Run) -> None:
     tried = finished.value("SELECT count(DISTINCT sample_id) FROM rollouts WHERE arm = 'tools'")
     easy = finished.value("SELECT count(*) FROM verdicts WHERE dropped_by = 'too_easy'")
