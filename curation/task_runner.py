@@ -88,7 +88,7 @@ def _dask(address: str) -> Iterator[TaskRunner]:
     from distributed import Client
 
     _check_answers("Dask", address)
-    client = Client(address) if address else Client(dashboard_address=None)
+    client = Client(address) if address else Client(dashboard_address="127.0.0.1:0")
     with client, client.get_executor(pure=False) as executor:
         yield TaskRunner(executor.submit, max(1, sum(client.nthreads().values())))
 

@@ -62,7 +62,7 @@ def test_the_work_and_its_errors_are_those_of_other_processes(cluster: str) -> N
 
 
 def test_a_dask_cluster_that_runs_already_is_left_running() -> None:
-    with LocalCluster(n_workers=1, dashboard_address=None) as cluster:
+    with LocalCluster(n_workers=1, dashboard_address="127.0.0.1:0") as cluster:
         for _ in range(2):
             with open_task_runner(f"dask:{cluster.scheduler_address}") as runner:
                 assert list(runner.map(abs, [-1, 2])) == [1, 2]

@@ -9,13 +9,15 @@ from typing import Self
 
 from moto.server import ThreadedMotoServer
 
+_BUCKETS = itertools.count()
+"""Numbers of buckets: of all servers, since these share what they hold."""
+
 
 class ScriptedStore:
     """Context manager; `moto` keeps the objects in this process, whatever its server does."""
 
     def __init__(self) -> None:
         self._server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-        self._buckets = itertools.count()
         self._port = 0
 
     def __enter__(self) -> Self:
@@ -46,7 +48,7 @@ class ScriptedStore:
         }
 
     def new_bucket(self) -> str:
-        name = f"bucket-{next(self._buckets)}"
+        name = f"bucket-{next(_BUCKETS)}"
         request = urllib.request.Request(f"{self.address}/{name}", method="PUT")
         with urllib.request.urlopen(request):
             return name
