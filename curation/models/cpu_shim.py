@@ -22,7 +22,7 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 
 _WAIT = 1e-4
-"""Seconds that a waiting process sleeps; a step of the smallest model takes fifty times as long."""
+"""Seconds that a waiting process sleeps; half and twice as long are no slower than the loop."""
 
 _kept: list[object] = []
 """A library's definitions live as long as the library object."""

@@ -73,7 +73,9 @@ class Piece:
 
 
 def _pieces(run: Run) -> Iterator[Piece]:
-    for batch in batches(run, f"SELECT wanted.* {STAGE.owed}", rows=_PIECE):
+    # Questions about one picture follow each other, so that it is read and decoded once.
+    ordered = f"SELECT wanted.* {STAGE.owed} ORDER BY wanted.image_ids"
+    for batch in batches(run, ordered, rows=_PIECE):
         rows = batch.to_pylist()
         ids = {image_id for row in rows for image_id in row["image_ids"]}
         yield Piece(rows, {image_id: run.images.read(image_id) for image_id in ids})

@@ -22,8 +22,6 @@ from tests.curation.scene import recipe_text, reply
 from tests.scripted_server import ScriptedServer
 
 TABLES = ("measures", "scores", "verdicts")
-
-
 Rows = dict[str, list[dict[str, Any]]]
 
 
