@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
+import threading
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,6 +28,8 @@ EXTENSIONS = {
     "TIFF": "tiff",
 }
 """Formats that are taken in, by Pillow's name."""
+_putting = threading.Lock()
+"""Threads may put the same image: two attempts at a sample often crop the same region."""
 
 
 class BadImageError(ValueError):
@@ -106,10 +110,11 @@ class ImageStore:
         """Store encoded bytes unless they are there; the image's id."""
         image = image or identify(encoded)
         path = self._path(image.image_id, EXTENSIONS[image.format])
-        if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with whole(path) as partial:
-                partial.write_bytes(encoded)
+        with _putting:
+            if not path.exists():
+                path.parent.mkdir(parents=True, exist_ok=True)
+                with whole(path) as partial:
+                    partial.write_bytes(encoded)
         return image.image_id
 
     def path(self, image_id: str) -> Path:
@@ -126,6 +131,13 @@ class ImageStore:
             if self.fetch is not None and self.fetch(path):
                 return path
         raise RunError(f"image {image_id} is missing from {self.folder}: restore it from a copy")
+
+    def soon(self, image_id: str) -> Path:
+        """Where an image lies that will be read soon: the kernel is told to fetch it from disk."""
+        path = self.path(image_id)
+        with path.open("rb") as file:
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_WILLNEED)
+        return path
 
     def read(self, image_id: str) -> bytes:
         return self.path(image_id).read_bytes()

@@ -66,7 +66,7 @@ RECORDS: dict[str, type] = {
 }
 """Every table of a run and its record, in the order in which the stages write them."""
 
-_MEMORY = "512MB"
+_MEMORY = "1GB"
 """What DuckDB may hold before it spills to the run folder."""
 
 

@@ -18,7 +18,7 @@ import pyarrow as pa
 from curation.errors import RunError
 from curation.manifest import read_manifest
 from curation.runs import RECORDS, Run
-from curation.tables import Table
+from curation.tables import Part, Table
 from schemas import Quarantined
 
 Work = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch | pa.Table]]
@@ -38,6 +38,17 @@ class Stage:
     """What shapes a row's value; never which rows, nor how many."""
     settled: str = "SELECT NULL AS sample_id WHERE false"
     """SQL: samples about which no further row is needed; they are counted as dropped."""
+    arm: str | None = None
+    """Whose rows they are, where a table has the rows of every arm."""
+
+    @property
+    def written(self) -> str:
+        """SQL of the stage's rows in its table."""
+        return f"FROM {self.table}" + (f" WHERE arm = '{self.arm}'" if self.arm else "")
+
+    def reads(self, part: Part) -> bool:
+        """Whether a part of its table can hold such rows."""
+        return self.arm is None or part.stage == self.arm or part.stage.startswith(f"{self.arm}_")
 
     @property
     def owed(self) -> str:
@@ -45,7 +56,7 @@ class Stage:
         settled as needless."""
         return f"""
             FROM ({self.wanted}) AS wanted
-            ANTI JOIN {self.table} AS written ON wanted.{self.key} = written.{self.key}
+            ANTI JOIN ({self.written}) AS written ON wanted.{self.key} = written.{self.key}
             ANTI JOIN (SELECT key FROM quarantine WHERE stage = '{self.name}') AS failed
                 ON wanted.{self.key} = failed.key
             ANTI JOIN ({self.settled}) AS settled ON wanted.sample_id = settled.sample_id
@@ -99,15 +110,19 @@ def query_rows(run: Run, sql: str, *, rows: int = 1024) -> Iterator[dict[str, An
         yield from batch.to_pylist()
 
 
-def made_from(run: Run, sql: str, by: str = "") -> str:
+def made_from(run: Run, sql: str, by: str = "", *, stage: Stage | None = None) -> str:
     """Hash of a query, of the parts that it reads, and of what else its result depends on: while it
-    is the same, so is the result."""
+    is the same, so is the result.
+
+    stage: of whose table the query reads this stage's rows alone
+    """
     words = set(re.findall(r"\w+", sql))
     parts = [
         (part.path.name, *part.written)
         for name in RECORDS
         if name in words
         for part in run.table(name).parts()
+        if stage is None or name != stage.table or stage.reads(part)
     ]
     return hashlib.sha256(to_json([sql, by, parts]).encode()).hexdigest()
 
@@ -149,7 +164,7 @@ def count_stage(run: Run, stage: Stage) -> Count:
 
 def count_mark(run: Run, stage: Stage) -> str:
     """What the count of a stage is made from now; see `made_from`."""
-    return made_from(run, _counting(stage))
+    return made_from(run, _counting(stage), stage=stage)
 
 
 def _counted(run: Run, name: str, mark: str) -> Count | None:
@@ -164,7 +179,7 @@ def _counting(stage: Stage) -> str:
     """SQL: rows in, made, settled without being made, and failed."""
     return f"""
         WITH counted AS (
-            SELECT {stage.key} IN (SELECT {stage.key} FROM {stage.table}) AS made,
+            SELECT {stage.key} IN (SELECT {stage.key} {stage.written}) AS made,
                    {stage.key} IN (
                        SELECT key FROM quarantine WHERE stage = '{stage.name}') AS failed,
                    sample_id IN ({stage.settled}) AS needless

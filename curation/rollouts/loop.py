@@ -173,8 +173,8 @@ class Roller:
         """Execute what the last turn asked for, and tell what came of it."""
         step = conversation.steps[-1]
         effect = await bench.act(self._action(step))
-        for image in effect.images:
-            self.store.put(image)
+        for image in effect.images:  # Its sync to disk is waited for in a thread.
+            await asyncio.to_thread(self.store.put, image)
         step = self._acted(step, effect)
         self._note([(conversation.rollout_id, len(conversation.steps) - 1, step)])
         self._observe(conversation, step)

@@ -8,9 +8,10 @@ so that all samples move on together and none is left alone at the end.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from itertools import groupby
+from itertools import groupby, islice
 from typing import Any, TypeVar
 
 from curation.errors import CapReached, RunError
@@ -116,6 +117,20 @@ def span(attempts: Mapping[int, str], most: int) -> dict[int, str]:
             break
         found[number] = attempts[number]
     return found
+
+
+def ahead(units: Iterator[T], most: int) -> Iterator[T]:
+    """The units, made in a thread up to `most` at a time while those before are in work, so that
+    what making them waits for, a query or a disk, holds up no request."""
+
+    def some() -> list[T]:
+        return list(islice(units, most))
+
+    with ThreadPoolExecutor(1) as thread:
+        coming = thread.submit(some)
+        while made := coming.result():
+            coming = thread.submit(some)
+            yield from made
 
 
 async def drive(units: Iterable[T], work: Callable[[T], Awaitable[None]], *, workers: int) -> None:

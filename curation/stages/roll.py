@@ -10,7 +10,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
-from curation.errors import RecipeError
+from curation.errors import RecipeError, RunError
 from curation.estimates.rules import Enough, Rule, Tally
 from curation.images import crop
 from curation.job import Job
@@ -26,16 +26,9 @@ from curation.rollouts.sampler import Sampler
 from curation.rollouts.speakers import Rolls, Speakers
 from curation.runs import Run
 from curation.sandbox import CodeSandbox
-from curation.stage import (
-    Count,
-    PartWriter,
-    Stage,
-    count_owed,
-    quarantine_writer,
-    query_rows,
-)
+from curation.stage import Count, PartWriter, Stage, quarantine_writer, query_rows
 from curation.stages.count import RIGHT, asked, tallies
-from curation.stages.draw import Draw, Failures, Owed, Sink, Values, drive, graded
+from curation.stages.draw import Draw, Failures, Owed, Sink, Values, ahead, drive, graded
 from curation.stages.grade import grade
 from curation.stages.reject import Verdicts, drawn_sql
 from curation.stages.verify import Verifier, verify
@@ -51,6 +44,9 @@ from curation.tables import write_text
 from curation.tools import toolbox
 from schemas import Box, Quarantined, Rollout
 from schemas.rollout import TEACHING
+
+_AHEAD = 256
+"""Samples whose images are looked up, and cropped, while earlier ones are asked about."""
 
 
 def roll(job: Job, name: str) -> Count:
@@ -82,10 +78,12 @@ def roll(job: Job, name: str) -> Count:
             asyncio.run(_roll(job, Draft(voices, stage, arm, rule), journal, owed))
     if owed and rule is not None:
         _settle(job, name)
-    if owed and count_owed(job.run, stage):
+    try:
+        return job.count(stage)
+    except RunError:  # What is missing may be what a cap left.
         for voice in voices:
             job.budget.check(voice.name)
-    return job.count(stage)
+        raise
 
 
 def _settle(job: Job, name: str) -> None:
@@ -125,6 +123,7 @@ def roll_stage(recipe: Recipe, voices: Sequence[Voice], n: int, rule: Rule | Non
         table="rollouts",
         key="rollout_id",
         wanted=attempts_sql(voices, scope(recipe, arm), n),
+        arm=arm,
     )
     if rule is None:
         return stage
@@ -213,7 +212,8 @@ async def _roll(job: Job, draft: Draft, journal: Journal, owed: int) -> None:
         values = _values(job, draft, sandbox)
         draw = Draw(Speakers(members), draft.rule, Sink(writers, failures, meter), values)
         # A unit that nobody may be asked about any more is not even looked at.
-        units = takewhile(lambda _: any(map(job.budget.allows, members)), _owed(job, draft))
+        coming = ahead(_owed(job, draft), _AHEAD)
+        units = takewhile(lambda _: any(map(job.budget.allows, members)), coming)
         await drive(units, draw.sample, workers=draft.workers)
         failures.settle()
 
@@ -307,7 +307,7 @@ def _images(run: Run, row: Mapping[str, Any], shown: str) -> tuple[Path, ...]:
         return _crops(run, row)
     if shown == "none":
         return ()
-    return tuple(run.images.path(image_id) for image_id in row["image_ids"])
+    return tuple(run.images.soon(image_id) for image_id in row["image_ids"])
 
 
 def _crops(run: Run, row: Mapping[str, Any]) -> tuple[Path, ...]:

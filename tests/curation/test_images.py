@@ -4,6 +4,7 @@ import hashlib
 import io
 import struct
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,15 @@ def test_bytes_are_stored_once_and_unchanged(tmp_path: Path) -> None:
     assert store.read(image_id) == encoded
     assert store.path(image_id) == tmp_path / image_id[:2] / f"{image_id}.png"
     assert len(list(tmp_path.rglob("*.*"))) == 1
+
+
+def test_threads_that_put_the_same_image_store_it_once(tmp_path: Path) -> None:
+    store = ImageStore(tmp_path)
+    pictures = [picture(number) for number in range(4)] * 8
+    with ThreadPoolExecutor(8) as pool:
+        ids = list(pool.map(store.put, pictures))
+    assert [store.soon(image_id).read_bytes() for image_id in ids] == pictures
+    assert len([path for path in tmp_path.rglob("*") if path.is_file()]) == 4
 
 
 def test_a_missing_image_is_named(tmp_path: Path) -> None:

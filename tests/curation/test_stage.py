@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -20,11 +21,13 @@ from curation.stage import (
     query_rows,
     remake,
 )
-from schemas import Duplicate
+from schemas import Duplicate, Rollout
 
 STAGE = Stage(
     "measure", "duplicates", "sample_id", "SELECT 's' || range AS sample_id FROM range(5)"
 )
+
+ROLLOUT = Rollout("r", "s", "direct", 0, "m", "direct", 0, (), "1", "answered", None, 0.0)
 
 
 def write(run: Run, *ids: str) -> None:
@@ -107,6 +110,21 @@ def test_a_stage_that_was_counted_is_counted_again_only_when_its_rows_change(
         assert count_stage(run, STAGE) == count and count_owed(run, STAGE) == 0
     run.table(STAGE.table).clear()
     assert count_owed(run, STAGE) == 5
+
+
+def test_what_other_arms_write_changes_no_count_of_an_arm(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    wanted = "SELECT 's' AS sample_id, 'r' || range AS rollout_id FROM range(2)"
+    direct = Stage("direct", "rollouts", "rollout_id", wanted, arm="direct")
+    attempts = [replace(ROLLOUT, rollout_id=f"r{number}") for number in range(2)]
+    run.table("rollouts").append("direct", attempts[:1], {})
+    assert count_owed(run, direct) == 1
+    run.table("rollouts").append("direct", attempts[1:], {})
+    mark = count_stage(run, direct).made_from
+    run.table("rollouts").append("tools", [replace(ROLLOUT, rollout_id="r2", arm="tools")], {})
+    assert count_stage(run, direct).made_from == mark
+    run.table("rollouts").append("direct_other", [replace(ROLLOUT, rollout_id="r3")], {})
+    assert count_stage(run, direct).made_from != mark
 
 
 def test_a_table_is_made_again_only_from_other_rows_or_by_other_rules(tmp_path: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,7 @@ from curation.runs import Run
 from curation.stage import Count
 from curation.stages.count import benefit
 from curation.stages.decide import decide
-from curation.stages.draw import span
+from curation.stages.draw import ahead, span
 from curation.stages.grade import grade
 from curation.stages.roll import roll
 from tests.scripted_server import Fault, ScriptedServer, Text, images_of
@@ -227,3 +229,31 @@ def test_a_wave_never_spans_a_gap() -> None:
     assert span(owed, 8) == {0: "a", 1: "b"}
     assert span(owed, 1) == {0: "a"}
     assert span({4: "c"}, 3) == {4: "c"}
+
+
+def test_units_are_made_ahead_in_another_thread_and_an_error_ends_them() -> None:
+    made: list[int] = []
+
+    def numbers() -> Iterator[int]:
+        for number in range(10):
+            if number == 7:
+                raise ValueError("no eighth")
+            made.append(threading.get_ident())
+            yield number
+
+    units = ahead(numbers(), 3)
+    assert next(units) == 0 and len(made) >= 3
+    taken = []
+    with pytest.raises(ValueError, match="no eighth"):
+        for number in units:
+            taken.append(number)
+    assert taken == [1, 2, 3, 4, 5]
+    assert len(made) == 7 and threading.get_ident() not in made
+
+
+def test_units_that_nobody_takes_are_left() -> None:
+    numbers = iter(range(1000))
+    units = ahead(numbers, 2)
+    assert next(units) == 0
+    units.close()
+    assert next(numbers) <= 4
