@@ -66,6 +66,8 @@ class Manifest:
     """Who answered, by arm."""
     stages: Mapping[str, StageEntry] = field(default_factory=dict)
     usage: Mapping[str, Usage] = field(default_factory=dict)
+    """By arm; of the rollouts of which `usage_from` is the hash (`curation.stage.made_from`)."""
+    usage_from: str = ""
     sandbox: Mapping[str, str] = field(default_factory=dict)
     """Results of the sandbox's self-test."""
     exports: Mapping[str, Exported] = field(default_factory=dict)

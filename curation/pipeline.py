@@ -28,7 +28,7 @@ from curation.recipes.models import Teacher
 from curation.recipes.recipe import Export, Recipe
 from curation.rollouts.wording import wording
 from curation.runs import Run
-from curation.stage import Count, sentence
+from curation.stage import Count, made_from, sentence
 from curation.stages.agree import agree
 from curation.stages.choose import shares
 from curation.stages.compose import compose
@@ -240,7 +240,9 @@ def finish(job: Job) -> None:
 def record(job: Job) -> None:
     """Write the manifest: what earlier sessions put there, and what this one did."""
     before, log = read_manifest(job.run), job.log
-    tokens, models = usage(job.run)
+    tokens, models, summed = before.usage, before.models, made_from(job.run, "rollouts")
+    if summed != before.usage_from:  # Adding up millions of turns takes a while.
+        tokens, models = usage(job.run)
     recipe, teach = job.run.recipe_path.read_bytes(), job.recipe.teach
     traffic = read_traffic(job.run.path / FILE)
     manifest = Manifest(
@@ -249,6 +251,7 @@ def record(job: Job) -> None:
         models=models,
         stages=log.stages(before.stages),
         usage=tokens,
+        usage_from=summed,
         traffic=traffic,
         costs=costs(job.run, traffic),
         sandbox={**before.sandbox, **log.probes},

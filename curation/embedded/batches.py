@@ -11,14 +11,13 @@ from torch import Tensor
 
 from curation.embedded.lessons import Lesson
 from curation.embedded.network import MROPE_SECTION, TEXT_HEAD, THETA, VISION_HEAD
-from curation.embedded.views import MAX_PIXELS, MERGE, TOKEN_SIDE, View, view
+from curation.embedded.views import MERGE, View, view
 from curation.embedded.vocabulary import IMAGE_PAD, START, turn_text
 
 if TYPE_CHECKING:
     from PIL import Image
     from tokenizers import Tokenizer
 
-MAX_PATCHES = MAX_PIXELS // TOKEN_SIDE**2 * MERGE**2
 _PAGE_WIDTH, _PAGES_KEPT = 550, 600
 _LENGTH_STEP = 32
 """Sequences are padded to a multiple of this, so that few shapes are compiled."""
@@ -35,14 +34,20 @@ class Encoder:
 
     def batch(self, lessons: Sequence[Lesson]) -> dict[str, Tensor]:
         """Tensors for `network.Trainee`."""
-        views: dict[int, tuple[int, View]] = {}
-        rows = [self._row(lesson, views) for lesson in lessons]
-        tensors = _text_tensors(rows)
-        return {**tensors, **_vision_tensors([made for _, made in views.values()])}
+        images = {id(image): image for lesson in lessons for image in lesson.images}
+        views = {key: self._view(image) for key, image in images.items()}
+        longest = max(seen.tokens for seen in views.values())
+        # Row 0 of the table of features is a blank, so the first view starts at 1.
+        starts = {key: 1 + number * longest for number, key in enumerate(views)}
+        rows = [
+            self._row(lesson, [(starts[id(image)], views[id(image)]) for image in lesson.images])
+            for lesson in lessons
+        ]
+        return {**_text_tensors(rows), **_vision_tensors(list(views.values()))}
 
-    def _row(self, lesson: Lesson, views: dict[int, tuple[int, View]]) -> _Row:
+    def _row(self, lesson: Lesson, views: Sequence[tuple[int, View]]) -> _Row:
         row = _Row()
-        images = iter(lesson.images)
+        images = iter(views)
         for message in lesson.messages:
             ids = self.tokenizer.encode(turn_text(message)).ids
             # The reply is learned up to <|im_end|>; the newline after it is the template's.
@@ -50,16 +55,10 @@ class Encoder:
             row.turns.append(learned > 0)
             for position, token in enumerate(ids):
                 if token == self._pad:
-                    row.add_image(token, *self._viewed(next(images), views))
+                    row.add_image(token, *next(images))
                 else:
                     row.add_text(token, self._assistant <= position < learned)
         return row
-
-    def _viewed(self, image: Image.Image, views: dict[int, tuple[int, View]]) -> tuple[int, View]:
-        """Number and view of an image in the batch under construction."""
-        if id(image) not in views:
-            views[id(image)] = len(views), self._view(image)
-        return views[id(image)]
 
     def _view(self, image: Image.Image) -> View:
         if image.width < _PAGE_WIDTH:
@@ -92,14 +91,13 @@ class _Row:
         self.learned.append(len(self.turns) - 1 if learned else -1)
         self._next += 1
 
-    def add_image(self, token: int, index: int, seen: View) -> None:
+    def add_image(self, token: int, start: int, seen: View) -> None:
         """Image tokens: same time, own row and column (Qwen2-VL, arXiv 2409.12191, section 2.1)."""
-        base = 1 + index * (MAX_PATCHES // MERGE**2)
         for cell in range(seen.tokens):
             line, column = divmod(cell, seen.columns)
             self.ids.append(token)
             self.positions.append((self._next, self._next + line, self._next + column))
-            self.features.append(base + cell)
+            self.features.append(start + cell)
             self.learned.append(-1)
         self._next += max(seen.rows, seen.columns)
 
@@ -146,9 +144,10 @@ def _text_angles(positions: np.ndarray) -> np.ndarray:
 
 
 def _vision_tensors(views: Sequence[View]) -> dict[str, Tensor]:
-    patches = np.zeros((len(views), MAX_PATCHES, views[0].patches.shape[1]), dtype=np.float16)
-    angles = np.zeros((len(views), MAX_PATCHES, VISION_HEAD // 2), dtype=np.float32)
-    mask = np.full((len(views), 1, 1, MAX_PATCHES), -np.inf, dtype=np.float32)
+    most = max(len(seen.patches) for seen in views)
+    patches = np.zeros((len(views), most, views[0].patches.shape[1]), dtype=np.float16)
+    angles = np.zeros((len(views), most, VISION_HEAD // 2), dtype=np.float32)
+    mask = np.full((len(views), 1, 1, most), -np.inf, dtype=np.float32)
     for number, seen in enumerate(views):
         count = len(seen.patches)
         patches[number, :count] = seen.patches

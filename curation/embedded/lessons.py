@@ -74,6 +74,13 @@ def loose_crop(
     )
 
 
+def glance(page: Page, question: Question) -> Lesson:
+    """What a closer look shows, read without the turns before it: the same picture for a third of
+    the cost."""
+    seen = page.image.crop(region(question.evidence[0], page.image.size))
+    return direct(seen, question.text, question.answer)
+
+
 def shown(crop: Image.Image) -> Image.Image:
     """About what matplotlib makes of `plt.imshow(crop)` with the axes off and a tight frame."""
     scale = min(496 / crop.width, 370 / crop.height)
@@ -94,31 +101,32 @@ def _code_turn(thought: str, code: str) -> Message:
     )
 
 
-def _look(question: Question, box: Box, page: Page, dialect: str) -> tuple[Message, Image.Image]:
-    """The turn that asks for a region, and what it shows."""
+def _look(question: Question, box: Box, page: Page, dialect: str) -> Message:
+    """The turn that asks for the region around a box."""
     corners = region(box, page.image.size)
-    crop = page.image.crop(corners)
     thought = f"I look closer at {question.target}."
     if dialect == "deepeyes-v2":
-        return _code_turn(thought, look_code(corners)), shown(crop)
+        return _code_turn(thought, look_code(corners))
     call = f'{{"name": "image_zoom_in_tool", "arguments": {{"bbox_2d": {list(corners)}}}}}'
     text = f"<think>\n{thought}\n</think>\n<tool_call>\n{call}\n</tool_call>"
-    return Message("assistant", text), crop
+    return Message("assistant", text)
+
+
+def point(page: Page, question: Question, dialect: str) -> Lesson:
+    """Only the turn that looks closer: where to look costs less to learn without a second image."""
+    opening = get_dialect(dialect).opening(question.text, 1)
+    return Lesson((*opening, _look(question, question.evidence[0], page, dialect)), (page.image,))
 
 
 def look_closer(page: Page, question: Question, dialect: str) -> Lesson:
     """Crop to the evidence, then answer from what is seen."""
-    speaks = get_dialect(dialect)
-    turn, seen = _look(question, question.evidence[0], page, dialect)
+    start = point(page, question, dialect)
+    crop = page.image.crop(region(question.evidence[0], page.image.size))
+    observation = get_dialect(dialect).observation(Observed(images=1))
     final = f"<think>\nNow it can be read.\n</think>\n<answer>{question.answer}</answer>"
     return Lesson(
-        (
-            *speaks.opening(question.text, 1),
-            turn,
-            Message("user", speaks.observation(Observed(images=1))),
-            Message("assistant", final),
-        ),
-        (page.image, seen),
+        (*start.messages, Message("user", observation), Message("assistant", final)),
+        (page.image, shown(crop) if dialect == "deepeyes-v2" else crop),
     )
 
 

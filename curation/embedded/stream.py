@@ -6,7 +6,9 @@ are asked about many times, each time with other questions and other crops.
 
 from __future__ import annotations
 
+import math
 import random
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
@@ -26,13 +28,15 @@ from curation.sources.easy_vqa import easy_vqa
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-KINDS = ("tight", "crop", "wide", "page", "shape", "look", "compute")
+KINDS = ("tight", "crop", "glance", "wide", "page", "shape", "point", "look", "compute")
 _PHASES = (
-    # Until this share of the training: weights of KINDS. Reading tight crops comes first: wide
-    # crops, or a mix with whole pages, stay at chance for long (measured).
-    (0.09, (0.95, 0.0, 0.0, 0.0, 0.05, 0.0, 0.0)),
-    (0.18, (0.10, 0.35, 0.0, 0.2, 0.1, 0.25, 0.0)),
-    (1.01, (0.00, 0.13, 0.06, 0.24, 0.19, 0.34, 0.04)),
+    # Until this step: weights of KINDS. Reading tight crops comes first: wide crops, or a mix
+    # with whole pages, stay at chance for long (measured).
+    (600, (0.95, 0.0, 0.0, 0.0, 0.0, 0.05, 0.0, 0.0, 0.0)),
+    (1200, (0.10, 0.25, 0.15, 0.0, 0.15, 0.1, 0.1, 0.15, 0.0)),
+    (4500, (0.0, 0.06, 0.16, 0.04, 0.22, 0.16, 0.1, 0.23, 0.03)),
+    # Where to look is known by then better than how to read what is shown there.
+    (math.inf, (0.0, 0.03, 0.14, 0.03, 0.24, 0.16, 0.05, 0.32, 0.03)),
 )
 _POSITIONAL = (*ORDINALS, "highest", "lowest")
 """Words of questions that only the whole page answers."""
@@ -48,8 +52,9 @@ class Lessons:
         self.split = split
         self.rng = random.Random(f"lessons/{split}/{seed}")
         self.pages = [self._draw() for _ in range(reservoir)]
-        shapes = easy_vqa(split=split, seed=seed, limit=_SHAPES)
-        self.shapes = [(row.images[0], row.question, row.answers[0]) for row in shapes]
+        self.shapes: dict[bytes, list[tuple[str, str]]] = defaultdict(list)
+        for row in easy_vqa(split=split, seed=seed, limit=_SHAPES):
+            self.shapes[row.images[0]].append((row.question, row.answers[0]))
 
     def _draw(self) -> Page:
         draw = draw_chart if self.rng.random() < 0.5 else draw_document
@@ -65,9 +70,11 @@ class Lessons:
         make: dict[str, Callable[[], list[Lesson]]] = {
             "tight": lambda: self._crops(32, slack=0.1),
             "crop": lambda: self._crops(64, slack=1.0),
+            "glance": self._glances,
             "wide": self._wide_crops,
             "page": self._whole_pages,
             "shape": self._shapes,
+            "point": self._points,
             "look": self._looks,
             "compute": self._computations,
         }
@@ -86,6 +93,9 @@ class Lessons:
             )
             made.append(lessons.direct(crop, question.text, question.answer))
         return made
+
+    def _glances(self) -> list[Lesson]:
+        return [lessons.glance(*self._reading()) for _ in range(64)]
 
     def _wide_crops(self) -> list[Lesson]:
         """Crops up to the whole page: the way from reading a crop to reading a page."""
@@ -111,14 +121,25 @@ class Lessons:
         ]
 
     def _shapes(self) -> list[Lesson]:
+        """Several questions about each picture, all in one dialect."""
+        dialect = self.rng.choice(("deepeyes", "deepeyes-v2", "direct", "direct", "direct"))
         made = []
-        for png, question, answer in self.rng.sample(self.shapes, 64):
+        for png, asked in self.rng.sample(list(self.shapes.items()), 32):
             picture = decode(png).convert("RGB")
-            dialect = self.rng.choice(("deepeyes", "deepeyes-v2", "direct", "direct"))
-            if dialect == "direct":
-                made.append(lessons.direct(picture, question, answer))
-            else:
-                made.append(lessons.at_once(picture, question, answer, dialect))
+            for question, answer in self.rng.sample(asked, min(4, len(asked))):
+                if dialect == "direct":
+                    made.append(lessons.direct(picture, question, answer))
+                else:
+                    made.append(lessons.at_once(picture, question, answer, dialect))
+        return made
+
+    def _points(self) -> list[Lesson]:
+        made = []
+        for page in self.rng.sample(self.pages, min(24, len(self.pages))):
+            asked = [question for question in page.questions if question.skill == "read"]
+            for question in self.rng.sample(asked, min(4, len(asked))):
+                dialect = self.rng.choice(("deepeyes", "deepeyes-v2", "deepeyes-v2"))
+                made.append(lessons.point(page, question, dialect))
         return made
 
     def _looks(self) -> list[Lesson]:
@@ -146,9 +167,9 @@ def _legible(page: Page) -> bool:
     return scale * float(str(page.settings["print_size"])) >= 9
 
 
-def kind_at(rng: random.Random, progress: float) -> str:
-    """The kind of a batch at a share of the training between 0 and 1."""
-    weights = next(weights for until, weights in _PHASES if progress < until)
+def kind_at(rng: random.Random, step: int) -> str:
+    """The kind of the batch of a step."""
+    weights = next(weights for until, weights in _PHASES if step < until)
     return rng.choices(KINDS, weights)[0]
 
 
@@ -172,5 +193,5 @@ class Stream(IterableDataset[tuple[str, dict[str, Tensor]]]):
         encoder = Encoder(self._tokenizer)
         for step in range(self._start, self._steps):
             source.refresh()
-            kind = kind_at(source.rng, step / self._steps)
+            kind = kind_at(source.rng, step)
             yield kind, encoder.batch(source.of_kind(kind))

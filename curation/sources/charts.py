@@ -22,7 +22,7 @@ from curation.sources.chart_questions import Mark, bar_questions, line_questions
 from curation.sources.drawn import Page, padded_box, samples
 
 LARGE, SMALL = (640, 480), (320, 240)
-_SMALL_PRINT, _SMALL_MARKS = (16, 30), 4
+_SMALL_PRINT, _SMALL_MARKS = (22, 30), 4
 COLOURS = {
     "red": "#d62728",
     "blue": "#1f4fd8",
@@ -57,9 +57,9 @@ def charts(
     limit: int = 200,
     questions_per_image: int = 2,
     small: float = 0.35,
-    min_print: int = 12,
+    min_print: int = 20,
     max_print: int = 46,
-    max_marks: int = 8,
+    max_marks: int = 6,
     clutter: float = 0.3,
 ) -> Iterator[RawSample]:
     """Bar, grouped, line and pie charts of 640 x 480 pixels, two questions each.
@@ -95,9 +95,9 @@ def draw_chart(
     rng: random.Random,
     split: str,
     small: float = 0.35,
-    min_print: int = 12,
+    min_print: int = 20,
     max_print: int = 46,
-    max_marks: int = 8,
+    max_marks: int = 6,
     clutter: float = 0.3,
 ) -> Page:
     """One chart of a random kind with all its questions."""

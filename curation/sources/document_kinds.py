@@ -114,11 +114,11 @@ def draw_label(rng: random.Random, split: str) -> Page:
     """A shelf label of two or three lines in print that is large for its size."""
     paper = Paper(*LABEL, ground=rng.randint(240, 255))
     paper.text(LABEL[0] / 2, 8, rng.choice(_places(split)), 18, anchor="ma")
-    size, count = rng.randint(20, 28), rng.randint(2, 3)
+    size, count = rng.randint(24, 30), rng.randint(2, 3)
     questions = []
     for line, field in enumerate(rng.sample(_FIELDS, count)):
         y = 52 + line * 36
-        paper.text(10, y, field.capitalize(), 15, anchor="lm")
+        paper.text(10, y, field.capitalize(), 18, anchor="lm")
         value, kind = _field_value(rng, field)
         box = paper.text(LABEL[0] - 12, y, value, size, name="DejaVuSans-Bold", anchor="rm")
         questions.append(_read(f"What is the {field}?", value, f"the {field}", box, kind))

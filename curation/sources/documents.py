@@ -29,7 +29,7 @@ def documents(
     limit: int = 200,
     questions_per_image: int = 2,
     labels: float = 0.4,
-    min_print: int = 14,
+    min_print: int = 20,
     max_print: int = 56,
 ) -> Iterator[RawSample]:
     """Receipts, forms, tables, paragraphs and labels, two questions a page.
@@ -60,7 +60,7 @@ def documents(
 
 
 def draw_document(
-    rng: random.Random, split: str, labels: float = 0.4, min_print: int = 14, max_print: int = 56
+    rng: random.Random, split: str, labels: float = 0.4, min_print: int = 20, max_print: int = 56
 ) -> Page:
     """One document of a random kind with all its questions."""
     if rng.random() < labels:
