@@ -171,7 +171,8 @@ async def figures(examiner: Examiner, samples: HeldOut) -> dict[str, float]:
         "reading_zoom": accuracy(_reading(calls)),
         "reading_code_blank": blinded,
         "gain_code": gain,
-        "gain_lost_blank": (tools - blinded) / gain if gain > 0 else 0.0,
+        # A guess after a blank can be worse than a look at the page: then all of the gain is gone.
+        "gain_lost_blank": min((tools - blinded) / gain, 1.0) if gain > 0 else 0.0,
         "grammar_code": followed(code),
         "grammar_zoom": followed(calls),
         "arithmetic_direct": accuracy(_skill(pages, "arithmetic")),
