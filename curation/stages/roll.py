@@ -211,7 +211,7 @@ async def _roll(job: Job, draft: Draft, journal: Journal, owed: int) -> None:
         failures = Failures(name, quarantine, job.recipe.max_failed_share)
         values = _values(job, draft, sandbox)
         draw = Draw(Speakers(members), draft.rule, Sink(writers, failures, meter), values)
-        # A unit that nobody may be asked about any more is not even looked at.
+        # Units that nobody may be asked about any more are left, though a few were looked up.
         coming = ahead(_owed(job, draft), _AHEAD)
         units = takewhile(lambda _: any(map(job.budget.allows, members)), coming)
         await drive(units, draw.sample, workers=draft.workers)
