@@ -28,8 +28,9 @@ EXTENSIONS = {
     "TIFF": "tiff",
 }
 """Formats that are taken in, by Pillow's name."""
-_putting = threading.Lock()
-"""Threads may put the same image: two attempts at a sample often crop the same region."""
+_putting = [threading.Lock() for _ in range(256)]
+"""By the first byte of an image's hash. Threads may put the same image: two attempts at a sample
+often crop the same region. Other images do not wait for its sync."""
 
 
 class BadImageError(ValueError):
@@ -110,7 +111,7 @@ class ImageStore:
         """Store encoded bytes unless they are there; the image's id."""
         image = image or identify(encoded)
         path = self._path(image.image_id, EXTENSIONS[image.format])
-        with _putting:
+        with _putting[int(image.image_id[:2], 16)]:
             if not path.exists():
                 path.parent.mkdir(parents=True, exist_ok=True)
                 with whole(path) as partial:
