@@ -77,7 +77,8 @@ def _against(
     bound = Decimal(0) if exact_years and _is_year(gold) else tolerance
     extracted = " | ".join("?" if one is None else str(one) for one in said)
     outcomes = [None if one is None else same_quantity(one, gold, bound) for one in said]
-    return unanimous(outcomes, extracted, f"{extracted} and {gold}")
+    within = f"within {float(bound) * 100:g} %: " if bound else ""
+    return unanimous(outcomes, extracted, f"{within}{extracted} and {gold}")
 
 
 def _gold(answer: str) -> Quantity | None:

@@ -33,6 +33,12 @@ def test_the_tolerance_is_a_setting() -> None:
     assert number("111", ["100"], tolerance="0.1").value == 0.0
 
 
+def test_the_tolerance_is_told_to_whoever_wonders_why_45_is_46() -> None:
+    assert number("45", ["46"]).explanation == "within 5 %: 45 and 46 agree"
+    assert number("25", ["46"], tolerance="0.025").explanation == "within 2.5 %: 25 and 46 differ"
+    assert number("45", ["46"], tolerance="0").explanation == "45 and 46 differ"
+
+
 def test_only_whole_numbers_of_a_century_we_know_are_years() -> None:
     assert number("2018", ["2019"], exact_years=True).value == 0.0
     assert number("2018.5", ["2019.5"], exact_years=True).value == 1.0
